@@ -1,0 +1,208 @@
+package backend
+
+import (
+	"context"
+	"time"
+)
+
+// Change is one atomic alteration: of a run (a new version with its log entry), of deliveries, or of both. Everything in
+// it is committed together or not at all.
+//
+// The engine makes it from the rules, a [Committer] fills in the results. A Change is used once.
+type Change struct {
+	// Record is the run as it will be stored, with Meta.Version one above the version that it replaces (1 for a new
+	// run). Nil where only deliveries change.
+	Record *Record
+	// From is where the run came from; the zero Point for a new run.
+	From Point
+	// Cause says what made the change.
+	Cause Cause
+	// Actor names who asked for it, where somebody did.
+	Actor string
+
+	// Hold writes deliveries: new ones, or new attempts and due times of existing ones (same key).
+	Hold []Delivery
+	// Done removes deliveries. A key that is not there is no error.
+	Done []DeliveryKey
+	// Attempt is a failed attempt, kept in the history beside the versions.
+	Attempt *Attempt
+	// Scrub replaces the object in every earlier version of the run by the one in Record.
+	Scrub bool
+	// Tx is the user's function of the transaction, of the type that the backend documents; nil for none. It runs inside the
+	// commit, under a savepoint and a deadline. Its failure fails this change alone, as [*TxError].
+	Tx any
+
+	// Pos is set by Commit: the position of the log entry, where Record was stored.
+	Pos int64
+	// Err is set by Commit: nil when this change is stored.
+	Err error
+}
+
+// RunID returns the run that the change is about.
+func (c *Change) RunID() string {
+	switch {
+	case c.Record != nil:
+		return c.Record.RunID
+	case len(c.Hold) > 0:
+		return c.Hold[0].RunID
+	case len(c.Done) > 0:
+		return c.Done[0].RunID
+	case c.Attempt != nil:
+		return c.Attempt.RunID
+	}
+	return ""
+}
+
+// TxError is the failure of a user's function of the transaction.
+type TxError struct{ Err error }
+
+// Error returns the function's own words.
+func (e *TxError) Error() string { return "transactional step: " + e.Err.Error() }
+
+// Unwrap returns the function's error.
+func (e *TxError) Unwrap() error { return e.Err }
+
+// Point is a place in a run's life.
+type Point struct {
+	RunState RunState
+	Status   int
+}
+
+// Cause says what made a version. The numbers are stored and never change.
+type Cause int
+
+// The causes.
+const (
+	CauseUnknown  Cause = 0
+	CauseTrigger  Cause = 1
+	CauseStep     Cause = 2
+	CauseCallback Cause = 3
+	CauseTimeout  Cause = 4
+	CauseOperator Cause = 5
+	CauseEngine   Cause = 6
+	CauseStore    Cause = 7 // a plain RecordStore.Store
+	CauseSignal   Cause = 8
+)
+
+// String returns the cause's name in lower case.
+func (c Cause) String() string {
+	names := [...]string{"unknown", "trigger", "step", "callback", "timeout", "operator", "engine", "store", "signal"}
+	if c >= 0 && int(c) < len(names) {
+		return names[c]
+	}
+	return "unknown"
+}
+
+// Entry is one line of the log: the run as of one version, and where it came from. The log is delivery, history and audit at once.
+type Entry struct {
+	// Pos is the entry's place in the log; positions grow, and may have gaps.
+	Pos int64
+	// Record is the run as of this version. It is immutable.
+	Record *Record
+	From   Point
+	Cause  Cause
+	Actor  string
+}
+
+// Receiver names who a delivery is for: one per (run, receiver, version).
+type Receiver string
+
+// The receivers. Hooks add the run state, timeouts their index.
+const (
+	ReceiverStep   Receiver = "step"
+	ReceiverResume Receiver = "resume"
+	ReceiverDelete Receiver = "delete"
+)
+
+// DeliveryKey identifies a delivery.
+type DeliveryKey struct {
+	RunID    string
+	Receiver Receiver
+	// Version is the version of the event; for a timeout the visit that it belongs to.
+	Version uint
+}
+
+// Delivery is an event on its way to a receiver, once it needs more than memory: it failed and backs off, it runs long and
+// was claimed, it waits behind another, or it is a timer. Attempts and due time live here, not in the run.
+type Delivery struct {
+	DeliveryKey
+	WorkflowName string
+	// Bucket is the role's bucket that the run belongs to.
+	Bucket int
+	// Attempts counts the attempts made so far.
+	Attempts int
+	// Due is when it is to be delivered next; for a claim the attempt's deadline.
+	Due time.Time
+	// State says what it waits for.
+	State DeliveryState
+	// LastError is the last attempt's error, cut to [MaxTextBytes].
+	LastError string
+	// FirstAt is when the first attempt was made.
+	FirstAt time.Time
+	// Data is the receiver's own, such as a timeout's name.
+	Data []byte
+}
+
+// DeliveryState says what a stored delivery waits for. The numbers are stored and never change.
+type DeliveryState int
+
+// The states of a stored delivery.
+const (
+	// DeliveryBackingOff waits for its due time after a failed attempt.
+	DeliveryBackingOff DeliveryState = 1
+	// DeliveryClaimed has an attempt running; due is that attempt's deadline.
+	DeliveryClaimed DeliveryState = 2
+	// DeliveryQueued waits behind an earlier delivery of the same run and receiver.
+	DeliveryQueued DeliveryState = 3
+	// DeliveryTimer waits for its time and has never been attempted.
+	DeliveryTimer DeliveryState = 4
+	// DeliveryHeld is given up after its last attempt and waits for an operator; it has no due time.
+	DeliveryHeld DeliveryState = 5
+)
+
+// String returns the state's name.
+func (s DeliveryState) String() string {
+	names := [...]string{"unknown", "backing off", "claimed", "queued", "timer", "held"}
+	if s >= 0 && int(s) < len(names) {
+		return names[s]
+	}
+	return "unknown"
+}
+
+// Attempt is one failed try at a delivery, as the history keeps it.
+type Attempt struct {
+	RunID        string
+	WorkflowName string
+	Receiver     Receiver
+	Version      uint
+	// Number is 1 for the first attempt of the delivery.
+	Number int
+	At     time.Time
+	Took   time.Duration
+	// Error is the failure's text, Stack the goroutine's stack where it was a panic; both cut to [MaxTextBytes].
+	Error string
+	Stack string
+}
+
+// Cursor is how far a role has come: every entry of its workflow and bucket at or before Pos is done, or its delivery is stored.
+type Cursor struct {
+	WorkflowName string
+	Bucket       int
+	Pos          int64
+}
+
+// DueMark is a place in the order of due deliveries; the zero value is before the first.
+type DueMark struct {
+	Due time.Time
+	Key DeliveryKey
+}
+
+// Grant says that this process holds roles of a workflow.
+type Grant struct {
+	// Buckets are those granted.
+	Buckets []int
+	// Epoch grows with every grant of a role; backends whose roles are leases check it in Commit.
+	Epoch int64
+	// Context ends when the roles are lost.
+	Context context.Context
+}

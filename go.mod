@@ -1,0 +1,3 @@
+module github.com/stillwater-go/workflow
+
+go 1.26
