@@ -1,3 +1,3 @@
 module github.com/stillwater-go/workflow
 
-go 1.26
+go 1.26.0

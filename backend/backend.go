@@ -93,6 +93,12 @@ type Roles interface {
 	Join(ctx context.Context, workflowName string, buckets int, granted func(Grant)) (leave func(), err error)
 }
 
+// PromptCursors is implemented by backends that want every move of a cursor at once, because somebody waits for an
+// acknowledgement. Others get them bundled, about once a second.
+type PromptCursors interface {
+	PromptCursors() bool
+}
+
 // Transactor is implemented by backends that run a user's function of the transaction inside the commit. Without it a
 // transactional step fails with [ErrTxUnsupported].
 type Transactor interface {
@@ -137,4 +143,11 @@ func (s *Slot) Get(make func() any) any {
 		s.value = make()
 	}
 	return s.value
+}
+
+// Transactional is the run that a step works on, as the typed helpers of the adapters see it.
+type Transactional interface {
+	// Transact hands over a function of the transaction that will run inside the step's commit. It returns ErrTxUnsupported where
+	// the workflow's backend cannot run it, or where no attempt is under way.
+	Transact(fn any) error
 }

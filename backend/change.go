@@ -102,6 +102,13 @@ type Entry struct {
 	From   Point
 	Cause  Cause
 	Actor  string
+
+	// Current says that this was the run's present version when the entry was read. ReadLog sets it, so that nobody
+	// starts on a version that has been overtaken; History need not.
+	Current bool
+	// Held says that the run had stored deliveries when the entry was read. ReadLog sets it; true without any is no
+	// error, only slower.
+	Held bool
 }
 
 // Receiver names who a delivery is for: one per (run, receiver, version).

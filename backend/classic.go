@@ -41,6 +41,12 @@ type Notifier interface {
 	NotifyOutbox(stored func()) (stop func())
 }
 
+// CheckingStore is a RecordStore that keeps the version rule of Store by itself. Over a store that does not say so the
+// engine reads before it writes, which leaves a gap between processes.
+type CheckingStore interface {
+	ChecksVersions() bool
+}
+
 // EventStreamer is the classic stream of events by topic.
 type EventStreamer interface {
 	// NewSender opens a sender to the topic.

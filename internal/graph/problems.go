@@ -122,7 +122,10 @@ func (t *tarjan) visit(i int) {
 	if t.low[i] != t.number[i] {
 		return
 	}
-	first := slices.Index(t.stack, i)
+	first := len(t.stack) - 1
+	for t.stack[first] != i {
+		first--
+	}
 	group := slices.Clone(t.stack[first:])
 	t.stack = t.stack[:first]
 	for _, n := range group {

@@ -40,6 +40,7 @@ func TestProblems(t *testing.T) {
 		{name: "stay, waiting", edges: []edge{{1, 1, step}}, waits: []int{1}},
 
 		{name: "circle of steps", edges: []edge{{1, 2, step}, {2, 1, step}}, want: []graph.Problem{noWayOut(1, 2)}},
+		{name: "circle in declaration order", edges: []edge{{1, 2, step}, {3, 1, step}, {2, 4, step}, {4, 3, step}}, want: []graph.Problem{noWayOut(1, 2, 3, 4)}},
 		{name: "circle with a callback", edges: []edge{{1, 2, step}, {2, 1, callback}}},
 		{name: "circle with a timeout", edges: []edge{{1, 2, timeout}, {2, 1, step}}},
 		{name: "circle with a signal", edges: []edge{{1, 2, signal}, {2, 1, step}}},

@@ -12,8 +12,8 @@ func Pause(rec *backend.Record, by backend.PausedBy, reason string, now time.Tim
 	if !rec.RunState.Moving() {
 		return nil, forbidden(rec, to, "only a run that is moving can be paused")
 	}
-	if by == backend.PausedByNobody {
-		return nil, forbidden(rec, to, "somebody has to pause it")
+	if by != backend.PausedByOperator && by != backend.PausedByEngine {
+		return nil, forbidden(rec, to, "an operator or the engine has to pause it")
 	}
 	next := follow(rec, now)
 	next.RunState = backend.RunStatePaused
@@ -28,7 +28,7 @@ func Resume(rec *backend.Record, by backend.PausedBy, now time.Time) (*backend.R
 	if rec.RunState != backend.RunStatePaused {
 		return nil, forbidden(rec, to, "only a paused run can be resumed")
 	}
-	if by == backend.PausedByEngine && rec.Meta.PausedBy != backend.PausedByEngine {
+	if by != backend.PausedByOperator && rec.Meta.PausedBy != backend.PausedByEngine {
 		return nil, forbidden(rec, to, "the engine resumes only what the engine paused")
 	}
 	next := follow(rec, now)

@@ -71,6 +71,9 @@ func Span(p Policy, attempts int) time.Duration {
 	p = p.WithDefaults()
 	span := p.BackOff
 	for i := 1; i < attempts && span < p.MaxBackOff; i++ {
+		if span > p.MaxBackOff/2 {
+			return p.MaxBackOff // doubling could overflow
+		}
 		span *= 2
 	}
 	return min(span, p.MaxBackOff)

@@ -1,0 +1,15 @@
+// Package adaptertest holds the conformance suites that every adapter has to pass, ready to be run by third parties.
+//
+// [Run] demands of a [backend.Backend] all that the engine relies on, [RunStreamer] does the same for an event streamer.
+// The zero value of [Guarantees] and of [StreamGuarantees] demands everything; an adapter that cannot give something names
+// it there, and the test log prints what was waived. The classic functions ([RunRecordStoreTest] and its four
+// sisters) demand what they always did, so that plain third-party parts pass them.
+//
+// [Walk] is the oracle: it reads a store through its public methods and reports every broken invariant. [Run] calls it
+// after each of its cases, and [Check] lets any other test do the same.
+//
+// [NewFaulty] wraps a backend and makes it fail on purpose, by a seed. [Bench] measures all backends alike.
+//
+// A case fails through the testing value that it is given and never panics. All cases of one suite run in parallel, each on a
+// store of its own.
+package adaptertest

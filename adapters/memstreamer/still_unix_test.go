@@ -1,0 +1,45 @@
+//go:build unix
+
+package memstreamer_test
+
+import (
+	"fmt"
+	"runtime"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stillwater-go/workflow/adapters/memstreamer"
+)
+
+// TestIdleReceiversCostNothing measures the CPU time of this process while all it has are parked receivers. One that spins
+// uses all of a core, which is ten times the bound.
+func TestIdleReceiversCostNothing(t *testing.T) {
+	const watch, bound = 300 * time.Millisecond, 30 * time.Millisecond
+	for _, n := range []int{8, 1000} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			s := memstreamer.New()
+			crowd := park(t, s, 4, n)
+			runtime.GC() // what was started before is over
+			before := cpuTime(t)
+			<-time.After(watch)
+			if used := cpuTime(t) - before; used > bound {
+				t.Errorf("%d parked receivers used %v of CPU time in %v, want next to none (%v)", n, used, watch, bound)
+			}
+			if parked := parkedIn(recvFrame); parked != n {
+				t.Errorf("%d of %d receivers are parked", parked, n)
+			}
+			crowd.leave(t)
+		})
+	}
+}
+
+// cpuTime returns what this process has used so far, in user and system mode.
+func cpuTime(t *testing.T) time.Duration {
+	t.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}

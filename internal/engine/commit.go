@@ -1,0 +1,233 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/stillwater-go/workflow/backend"
+)
+
+// committer bundles changes (group commit). The first who brings a change while nobody commits becomes the leader and commits
+// all that is pending, again and again until nothing is; so a lone change is committed at once, and a busy engine fills its
+// batches by itself.
+type committer struct {
+	mu      sync.Mutex
+	pending []*member
+	leading bool
+}
+
+// member is a change on its way to the store, and what hangs on it.
+type member struct {
+	change *backend.Change
+	task   *task
+	kind   memberKind
+	done   chan struct{} // closed when a waiting caller may read change.Err; nil where nobody waits
+}
+
+type memberKind int
+
+const (
+	kindOutside memberKind = iota // a caller waits for it
+	kindAdvance                   // the delivery is finished by it
+	kindHold                      // the delivery goes to its due row
+	kindClaim                     // the delivery's attempt becomes a claim
+)
+
+// submit hands a change over. The calling goroutine may be made the leader; it must be one that can wait.
+func (e *Engine) submit(m *member) {
+	if e.enqueue(m) {
+		e.lead(true)
+	}
+}
+
+// submitAsync hands a change over and returns at once.
+func (e *Engine) submitAsync(m *member) {
+	if e.enqueue(m) {
+		go e.lead(false) // ends when nothing is pending; whoever hangs on the batch waits for it
+	}
+}
+
+// Commit hands a change over and waits until it is stored or refused. If ctx ends first, the error wraps ctx.Err(), and
+// ErrOutcomeUnknown unless the change could be taken back.
+func (e *Engine) Commit(ctx context.Context, c *backend.Change) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	m := &member{change: c, done: make(chan struct{})}
+	e.submitAsync(m)
+	select {
+	case <-m.done:
+		return c.Err
+	case <-ctx.Done():
+	}
+	if e.withdraw(m) {
+		return ctx.Err()
+	}
+	select {
+	case <-m.done: // it was decided meanwhile: the truth is better than the context's end
+		return c.Err
+	default:
+		return errors.Join(backend.ErrOutcomeUnknown, ctx.Err())
+	}
+}
+
+// enqueue adds m and reports whether the caller must lead.
+func (e *Engine) enqueue(m *member) bool {
+	c := &e.committer
+	c.mu.Lock()
+	c.pending = append(c.pending, m)
+	lead := !c.leading
+	c.leading = true
+	c.mu.Unlock()
+	return lead
+}
+
+// withdraw takes m back if no commit has taken it yet.
+func (e *Engine) withdraw(m *member) bool {
+	c := &e.committer
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i, p := range c.pending {
+		if p == m {
+			c.pending = append(c.pending[:i], c.pending[i+1:]...)
+			return true
+		}
+	}
+	return false
+}
+
+// lead commits until nothing is pending. worker says that the caller takes a ready delivery itself afterwards.
+func (e *Engine) lead(worker bool) {
+	c := &e.committer
+	var batch []*member
+	var changes []*backend.Change
+	for {
+		c.mu.Lock()
+		n := min(len(c.pending), maxBatch)
+		if n == 0 {
+			c.leading = false
+			c.mu.Unlock()
+			return
+		}
+		batch = append(batch[:0], c.pending[:n]...)
+		rest := copy(c.pending, c.pending[n:])
+		clear(c.pending[rest:])
+		c.pending = c.pending[:rest]
+		c.mu.Unlock()
+
+		changes = changes[:0]
+		for _, m := range batch {
+			changes = append(changes, m.change)
+		}
+		// The engine's own context: a batch carries the work of many, and one caller's end must not undo the others'.
+		err := e.b.Commit(e.commitCtx, changes)
+		e.complete(batch, err, worker && rest == 0)
+	}
+}
+
+// complete does what hangs on the changes of a committed batch. self says that the caller will take a ready delivery.
+func (e *Engine) complete(batch []*member, err error, self bool) {
+	if err != nil {
+		e.storeFailing(err)
+		for _, m := range batch {
+			if m.change.Err == nil {
+				m.change.Err = err
+			}
+		}
+	} else {
+		e.storeHealthy()
+	}
+	var again []*member
+	e.mu.Lock()
+	for _, m := range batch {
+		if m.change.Err == nil && m.kind != kindHold && m.kind != kindClaim {
+			e.noteDues(m.change)
+		}
+		if m.task != nil && e.settle(m) {
+			again = append(again, m)
+		}
+	}
+	e.routeCommitted(batch)
+	e.kick(self)
+	cursors := e.promptCursors()
+	e.mu.Unlock()
+
+	for _, m := range batch {
+		if m.done != nil {
+			close(m.done)
+		}
+	}
+	for _, m := range again {
+		e.submitAsync(m)
+	}
+	e.saveCursors(cursors)
+}
+
+// noteDues tells the flow's pump which due rows a change has set and deleted; e.mu is held.
+func (e *Engine) noteDues(c *backend.Change) {
+	if len(c.Hold) == 0 && len(c.Done) == 0 {
+		return
+	}
+	for _, rt := range e.routes {
+		for _, k := range c.Done {
+			rt.flow.due.forget(k)
+		}
+		for _, d := range c.Hold {
+			if d.WorkflowName == rt.flow.spec.Name {
+				rt.flow.due.add(d, nil)
+			}
+		}
+	}
+}
+
+// settle decides what a stored or refused change means for its delivery; e.mu is held. It reports true where the member
+// carries a new change that has to be submitted.
+func (e *Engine) settle(m *member) bool {
+	t, err := m.task, m.change.Err
+	switch {
+	case err == nil:
+		switch m.kind {
+		case kindHold:
+			e.waitDue(t, m.change.Hold[0])
+		case kindClaim:
+			e.claimed(t)
+		default:
+			e.finish(t)
+		}
+		return false
+	case errors.Is(err, backend.ErrVersionConflict):
+		e.finish(t) // somebody else moved the run: the event of that version is on its way
+		return false
+	case m.kind == kindClaim:
+		t.claim = claimNone // tried again by the watchdog
+		return false
+	case m.kind == kindAdvance && blamesRun(err):
+		*m = e.failed(t, err)
+		return true
+	default:
+		e.stalled = append(e.stalled, m)
+		e.armWatchdog()
+		return false
+	}
+}
+
+// blamesRun reports whether a refused change is the fault of what the run's code did, so that it is a failed attempt.
+func blamesRun(err error) bool {
+	var tx *backend.TxError
+	return errors.As(err, &tx) || errors.Is(err, backend.ErrTxUnsupported) || errors.Is(err, backend.ErrTooLarge) ||
+		errors.Is(err, backend.ErrInvalidID) || errors.Is(err, backend.ErrWorkflowInProgress)
+}
+
+// storeFailing reports a failing store once per streak.
+func (e *Engine) storeFailing(err error) {
+	if !e.failing.Swap(true) && !errors.Is(err, backend.ErrClosed) {
+		e.logError(&backend.Error{Op: "commit", Err: err, Hint: "the changes are kept and tried again"})
+	}
+}
+
+func (e *Engine) storeHealthy() {
+	if e.failing.Load() {
+		e.failing.Store(false)
+	}
+}

@@ -1,0 +1,269 @@
+package engine
+
+import (
+	"container/heap"
+	"context"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/stillwater-go/workflow/backend"
+)
+
+// dues is a flow's part of everything that has a due time. The stored rows are the truth; in memory lie those up to the mark. It
+// is guarded by Engine.mu. Its pump is one goroutine that exists only while something is to come.
+type dues struct {
+	flow     *Flow
+	items    dueHeap
+	byKey    map[backend.DeliveryKey]*dueItem
+	mark     backend.DueMark
+	complete bool // no stored row lies past the mark
+	foreign  bool // others may have stored rows: read from the start
+	blocked  bool // a full role keeps a due item waiting
+	pumping  bool
+	wake     chan struct{}
+}
+
+type dueItem struct {
+	d backend.Delivery
+	t *task // nil for a row that was only read
+}
+
+type dueHeap []*dueItem
+
+func (h dueHeap) Len() int           { return len(h) }
+func (h dueHeap) Less(i, j int) bool { return h[i].d.Due.Before(h[j].d.Due) }
+func (h dueHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *dueHeap) Push(x any)        { *h = append(*h, x.(*dueItem)) }
+func (h *dueHeap) Pop() any {
+	old := *h
+	n := len(old) - 1
+	it := old[n]
+	old[n] = nil
+	*h = old[:n]
+	return it
+}
+
+func newDues(f *Flow) *dues {
+	return &dues{flow: f, byKey: make(map[backend.DeliveryKey]*dueItem), foreign: true, wake: make(chan struct{}, 1)}
+}
+
+// add takes a row that this process has stored.
+func (u *dues) add(d backend.Delivery, t *task) {
+	if d.Due.IsZero() {
+		return
+	}
+	if !u.complete && d.Due.After(u.mark.Due) && t == nil {
+		return // it will be read when its time is near
+	}
+	it := &dueItem{d: d, t: t}
+	u.byKey[d.DeliveryKey] = it // an older item of the key is passed over when it comes up
+	heap.Push(&u.items, it)
+	u.start()
+}
+
+// forget drops a row that this process has deleted.
+func (u *dues) forget(k backend.DeliveryKey) { delete(u.byKey, k) }
+
+// readAgain makes the pump look for rows that others stored.
+func (u *dues) readAgain() {
+	u.foreign = true
+	u.start()
+}
+
+// roomAgain is called when a full role has room.
+func (u *dues) roomAgain() {
+	if u.blocked {
+		u.blocked = false
+		u.start()
+	}
+}
+
+// start wakes the pump, or makes one.
+func (u *dues) start() {
+	f := u.flow
+	if !f.holding || f.stopping {
+		return
+	}
+	if !u.pumping {
+		u.pumping = true
+		f.wg.Go(func() { u.pump(f.ctx) })
+		return
+	}
+	select {
+	case u.wake <- struct{}{}:
+	default:
+	}
+}
+
+// pump makes due rows ready at their time. It ends when nothing is to come.
+func (u *dues) pump(ctx context.Context) {
+	e, clock := u.flow.engine, u.flow.spec.Clock
+	for {
+		e.mu.Lock()
+		if u.foreign {
+			u.foreign, u.complete, u.mark = false, false, backend.DueMark{}
+		}
+		now := clock.Now()
+		u.fire(now)
+		e.kick(false)
+		read, mark := !u.complete && len(u.items) < duePage/2, u.mark
+		var wait <-chan time.Time
+		switch {
+		case ctx.Err() != nil || (!read && len(u.items) == 0 && !u.foreign):
+			u.pumping = false
+			e.mu.Unlock()
+			return
+		case !read && !u.blocked:
+			wait = clock.After(u.items[0].d.Due.Sub(now))
+		}
+		e.mu.Unlock()
+		if read {
+			if err := u.read(ctx, mark); err == nil || ctx.Err() != nil {
+				continue
+			}
+			wait = time.After(time.Second) // the store fails: a real second, whatever the clock
+		}
+		select {
+		case <-ctx.Done():
+		case <-wait:
+		case <-u.wake:
+		}
+	}
+}
+
+// read takes the next page of stored rows.
+func (u *dues) read(ctx context.Context, mark backend.DueMark) error {
+	e := u.flow.engine
+	rows, err := e.b.Due(ctx, u.flow.spec.Name, mark, duePage)
+	if err != nil {
+		if ctx.Err() == nil {
+			e.storeFailing(err)
+		}
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, d := range rows {
+		if old := u.byKey[d.DeliveryKey]; old == nil || (old.t == nil && !old.d.Due.Equal(d.Due)) {
+			it := &dueItem{d: d}
+			u.byKey[d.DeliveryKey] = it
+			heap.Push(&u.items, it)
+		}
+		u.mark = backend.DueMark{Due: d.Due, Key: d.DeliveryKey}
+	}
+	u.complete = len(rows) < duePage
+	return nil
+}
+
+// fire makes everything ready that is due.
+func (u *dues) fire(now time.Time) {
+	u.blocked = false
+	for len(u.items) > 0 {
+		it := u.items[0]
+		if u.byKey[it.d.DeliveryKey] != it {
+			heap.Pop(&u.items)
+			continue
+		}
+		if it.d.Due.After(now) {
+			return
+		}
+		r := u.flow.roleOf(it.d.RunID)
+		if r != nil && r.queued >= maxQueue {
+			u.blocked = true
+			return
+		}
+		heap.Pop(&u.items)
+		delete(u.byKey, it.d.DeliveryKey)
+		if r != nil {
+			r.fire(it)
+		}
+	}
+}
+
+// fire makes a due delivery ready, unless what is in hand says more.
+func (r *role) fire(it *dueItem) {
+	t := it.t
+	if t == nil {
+		if t = r.taskOf(it.d); t == nil {
+			return
+		}
+	} else if t.phase.Load() != phaseWaiting {
+		return // dropped meanwhile
+	}
+	if t.kind == kindStep {
+		switch cur := r.steps[t.key.RunID]; {
+		case cur == t:
+		case cur == nil:
+			r.steps[t.key.RunID] = t
+		case cur.key.Version > t.key.Version:
+			r.flow.overtaken(t.key)
+			return
+		default:
+			return // it is in hand already
+		}
+		r.push(t)
+		return
+	}
+	if r.lanes[laneKey{t.key.RunID, t.key.Receiver}] == t {
+		r.push(t)
+		return
+	}
+	t.verify = true // there may be an earlier one in the store
+	r.enlane(t)
+}
+
+// taskOf makes a task of a stored delivery whose event is no longer in memory.
+func (r *role) taskOf(d backend.Delivery) *task {
+	t := &task{
+		role: r, key: d.DeliveryKey, stored: true, attempts: d.Attempts, firstAt: d.FirstAt, data: d.Data,
+		mark: mark{safe: true},
+	}
+	spec := r.flow.spec
+	name := string(d.Receiver)
+	switch {
+	case d.Receiver == backend.ReceiverStep:
+		t.kind, t.cause, t.handler = kindStep, backend.CauseStep, unknownHandler
+	case d.Receiver == backend.ReceiverResume:
+		t.kind, t.cause, t.handler = kindResume, backend.CauseEngine, unknownHandler
+	case d.Receiver == backend.ReceiverDelete:
+		t.kind, t.handler = kindDelete, spec.Delete
+	case d.Receiver == ReceiverTimers:
+		t.kind, t.cause, t.handler = kindTimers, backend.CauseEngine, unknownHandler
+	case strings.HasPrefix(name, timeoutPrefix):
+		t.kind, t.cause, t.handler = kindTimeout, backend.CauseTimeout, unknownHandler
+	case strings.HasPrefix(name, "hook:"):
+		t.kind = kindHook
+		for rs, h := range spec.Hooks {
+			if HookReceiver(rs) == d.Receiver {
+				t.handler = h
+			}
+		}
+	}
+	if t.handler == nil {
+		return nil // no code for it in this program: the row stays until there is
+	}
+	return t
+}
+
+// unknownHandler stands in until the worker has read which status the run is in.
+var unknownHandler = &Handler{Deadline: DefaultDeadline}
+
+const timeoutPrefix = "timeout:"
+
+// ReceiverTimers is the delivery that sets the timers of a visit, where the commit that entered it could not.
+const ReceiverTimers backend.Receiver = "timers"
+
+// TimeoutReceiver names the receiver of a status's n-th timeout.
+func TimeoutReceiver(n int) backend.Receiver {
+	return backend.Receiver(timeoutPrefix + strconv.Itoa(n))
+}
+
+// timeoutIndex is the inverse of TimeoutReceiver; -1 where it is none.
+func timeoutIndex(r backend.Receiver) int {
+	n, err := strconv.Atoi(strings.TrimPrefix(string(r), timeoutPrefix))
+	if err != nil || n < 0 {
+		return -1
+	}
+	return n
+}

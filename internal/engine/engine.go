@@ -1,0 +1,161 @@
+package engine
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/stillwater-go/workflow/backend"
+)
+
+// Engine serves all workflows built on one opened Backend in this process. It owns no goroutine until a flow runs or
+// somebody awaits a run. All methods may be called concurrently.
+type Engine struct {
+	b         backend.Backend
+	prompt    bool // the backend wants every move of a cursor at once
+	commitCtx context.Context
+	log       atomic.Pointer[Log]
+	failing   atomic.Bool
+
+	committer committer
+
+	life  sync.Mutex // serialises starting and stopping the goroutines; taken before mu
+	users int        // flows that run, and awaits; guarded by life
+	stop  func()     // ends the goroutines and waits for them; guarded by life
+
+	mu        sync.Mutex // guards everything below
+	live      bool       // pos is known, and commits are routed
+	pos       int64      // how far the log was read
+	behind    bool       // somebody else's entries lie past pos
+	routes    map[string]*routes
+	ring      fifo[*role] // roles with something ready and a free slot, in turn
+	ready     int         // deliveries ready in roles of the ring
+	workers   int
+	starting  int
+	running   runList
+	claims    int
+	abandoned int
+	stalled   []*member             // changes that the store did not take
+	unread    []*task               // deliveries that could not be read
+	stale     []backend.DeliveryKey // rows of overtaken deliveries, to be deleted
+	waiters   map[string][]*waiter
+	watching  bool
+	lastFlush time.Time
+
+	wake  chan struct{} // tells the dispatcher to read
+	watch chan struct{} // tells the watchdog that there is something to watch
+}
+
+// routes are the roles that this process holds of one workflow.
+type routes struct {
+	flow    *Flow
+	buckets int
+	roles   []*role // by bucket; nil where another process holds it
+}
+
+// Of returns the engine of the backend, making it on first use.
+func Of(b backend.Backend) *Engine {
+	return b.Slot().Get(func() any { return newEngine(b) }).(*Engine)
+}
+
+func newEngine(b backend.Backend) *Engine {
+	e := &Engine{
+		b:         b,
+		commitCtx: context.Background(),
+		routes:    make(map[string]*routes),
+		waiters:   make(map[string][]*waiter),
+		wake:      make(chan struct{}, 1),
+		watch:     make(chan struct{}, 1),
+	}
+	if p, ok := b.(backend.PromptCursors); ok {
+		e.prompt = p.PromptCursors()
+	}
+	return e
+}
+
+// Backend returns what the engine works on.
+func (e *Engine) Backend() backend.Backend { return e.b }
+
+// enter makes sure that the engine's goroutines run until the matching leave.
+func (e *Engine) enter(ctx context.Context) error {
+	e.life.Lock()
+	defer e.life.Unlock()
+	if e.users == 0 {
+		if err := e.start(ctx); err != nil {
+			return err
+		}
+	}
+	e.users++
+	return nil
+}
+
+// leave ends the goroutines with the last user, and waits for them.
+func (e *Engine) leave() {
+	e.life.Lock()
+	defer e.life.Unlock()
+	if e.users--; e.users == 0 {
+		e.stop()
+		e.stop = nil
+	}
+}
+
+// start reads where the log stands and starts the dispatcher and the watchdog.
+func (e *Engine) start(ctx context.Context) error {
+	runCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	// Watch before reading the head, so that nothing falls between.
+	unwatch := e.b.Watch(e.changed)
+	head, err := e.b.Head(ctx)
+	if err != nil {
+		unwatch()
+		cancel()
+		return err
+	}
+	e.mu.Lock()
+	e.live, e.pos = true, head
+	e.mu.Unlock()
+	var wg sync.WaitGroup
+	wg.Go(func() { e.dispatch(runCtx) })
+	wg.Go(func() { e.watchdog(runCtx) })
+	e.stop = func() {
+		unwatch()
+		cancel()
+		wg.Wait()
+		e.mu.Lock()
+		e.live, e.behind, e.watching = false, false, false
+		e.mu.Unlock()
+	}
+	return nil
+}
+
+// changed is called by the backend when entries may have come from elsewhere.
+func (e *Engine) changed() {
+	e.mu.Lock()
+	e.behind = true
+	e.mu.Unlock()
+	e.wakeDispatcher()
+}
+
+func (e *Engine) wakeDispatcher() {
+	select {
+	case e.wake <- struct{}{}:
+	default:
+	}
+}
+
+// chance is a random number in [0,1) for the spread of retries.
+func (e *Engine) chance() float64 { return rand.Float64() }
+
+// setLog makes the engine report through the log of the flow that came last.
+func (e *Engine) setLog(l Log) {
+	if l != nil {
+		e.log.Store(&l)
+	}
+}
+
+func (e *Engine) logError(err error) {
+	if l := e.log.Load(); l != nil {
+		(*l).Error(context.Background(), err)
+	}
+}

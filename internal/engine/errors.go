@@ -1,0 +1,55 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Why an attempt's context ended. They are causes: context.Cause(ctx) returns them.
+var (
+	// ErrSuperseded says that the run moved on, was paused or was cancelled while the attempt ran.
+	ErrSuperseded = errors.New("the run was changed meanwhile")
+	// ErrStopping says that the workflow is being stopped.
+	ErrStopping = errors.New("the workflow is stopping")
+	// ErrRoleLost says that another process works on the run now.
+	ErrRoleLost = errors.New("the role was lost")
+	// ErrDeadline says that the attempt ran past its deadline without a heartbeat.
+	ErrDeadline = errors.New("attempt ran past its deadline")
+	// ErrStopped says that the workflow was stopped.
+	ErrStopped = errors.New("workflow was stopped")
+	// ErrGoexit says that user code ended its goroutine.
+	ErrGoexit = errors.New("user code ended its goroutine (runtime.Goexit)")
+)
+
+// PanicError is a panic of user code.
+type PanicError struct {
+	// Value is the panic's value as text, cut.
+	Value string
+	// Stack is the goroutine's stack.
+	Stack string
+}
+
+// Error returns the panic's value; the stack is kept apart.
+func (e *PanicError) Error() string { return "panic: " + e.Value }
+
+// PermanentError marks a failure that trying again cannot mend.
+type PermanentError struct{ Err error }
+
+// Error returns the inner error's text.
+func (e *PermanentError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the inner error.
+func (e *PermanentError) Unwrap() error { return e.Err }
+
+// RetryAfterError asks for a wait of its own before the next attempt.
+type RetryAfterError struct {
+	Err   error
+	After time.Duration
+}
+
+// Error returns the inner error's text and the wait.
+func (e *RetryAfterError) Error() string { return fmt.Sprintf("%v (retry after %v)", e.Err, e.After) }
+
+// Unwrap returns the inner error.
+func (e *RetryAfterError) Unwrap() error { return e.Err }

@@ -1,0 +1,173 @@
+package engine
+
+import (
+	"errors"
+	"time"
+
+	"github.com/stillwater-go/workflow/backend"
+	"github.com/stillwater-go/workflow/internal/machine"
+)
+
+// prepare completes a task that came from the store: its record, its handler, its row. A member says that there is nothing to run. Tasks
+// of this process's own commits pass through without a read.
+func (e *Engine) prepare(t *task) (*member, error) {
+	ctx := t.role.flow.ctx
+	if t.verify {
+		if m, err := e.adopt(t); m != nil || err != nil {
+			return m, err
+		}
+		t.verify = false
+	}
+	if t.rec == nil {
+		rec, err := e.b.Lookup(ctx, t.key.RunID)
+		switch {
+		case errors.Is(err, backend.ErrRecordNotFound):
+			return e.nothing(t), nil
+		case err != nil:
+			return nil, err
+		}
+		t.rec = rec
+		if m, err := e.place(t); m != nil || err != nil {
+			return m, err
+		}
+	}
+	if lag := t.handler.Lag; lag > 0 && t.kind == kindStep && t.attempts == 0 {
+		due := t.rec.UpdatedAt.Add(lag)
+		if due.After(t.role.flow.spec.Clock.Now()) {
+			return e.postpone(t, due, backend.DeliveryBackingOff), nil
+		}
+	}
+	return nil, nil
+}
+
+// adopt looks for stored deliveries of the task's receiver: its own row, whose attempts and due time count, or an earlier one, which
+// goes first.
+func (e *Engine) adopt(t *task) (*member, error) {
+	held, err := e.b.Held(t.role.flow.ctx, t.key.RunID)
+	if err != nil {
+		return nil, err
+	}
+	now := t.role.flow.spec.Clock.Now()
+	for _, d := range held {
+		if d.Receiver != t.key.Receiver {
+			continue
+		}
+		switch {
+		case d.Version == t.key.Version && !t.stored:
+			t.stored, t.attempts, t.firstAt, t.data = true, d.Attempts, d.FirstAt, d.Data
+			if d.State == backend.DeliveryHeld {
+				return e.parked(t, d), nil
+			}
+			if d.Due.After(now) && d.State != backend.DeliveryClaimed {
+				return e.parked(t, d), nil
+			}
+		case d.Version < t.key.Version && t.kind == kindStep:
+			e.mu.Lock()
+			t.role.flow.overtaken(d.DeliveryKey)
+			e.mu.Unlock()
+		case d.Version < t.key.Version && t.kind != kindTimeout && d.State != backend.DeliveryHeld:
+			return e.postpone(t, later(d.Due, now).Add(time.Millisecond), backend.DeliveryQueued), nil
+		}
+	}
+	return nil, nil
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// postpone gives a task a due row.
+func (e *Engine) postpone(t *task, due time.Time, state backend.DeliveryState) *member {
+	return &member{task: t, kind: kindHold, change: &backend.Change{Hold: []backend.Delivery{{
+		DeliveryKey: t.key, WorkflowName: t.role.flow.spec.Name, Bucket: t.role.bucket,
+		Attempts: t.attempts, FirstAt: t.firstAt, Due: due, State: state, Data: t.data,
+	}}}}
+}
+
+// parked makes a task wait for the row that it already has.
+func (e *Engine) parked(t *task, d backend.Delivery) *member {
+	return &member{task: t, kind: kindHold, change: &backend.Change{Hold: []backend.Delivery{d}}}
+}
+
+// place finds what a stored delivery means for the run as it is now.
+func (e *Engine) place(t *task) (*member, error) {
+	spec := t.role.flow.spec
+	switch t.kind {
+	case kindStep:
+		if machine.Judge(t.rec, t.key.Version) != machine.Deliver {
+			return e.nothing(t), nil
+		}
+		if t.handler = spec.Steps[t.rec.Status]; t.handler == nil {
+			return e.nothing(t), nil
+		}
+	case kindTimeout:
+		n := timeoutIndex(t.key.Receiver)
+		of := spec.Timeouts[t.rec.Status]
+		switch {
+		case machine.TimerIsVoid(t.rec, t.key.Version) || n < 0 || n >= len(of):
+			return e.nothing(t), nil
+		case t.rec.RunState == backend.RunStatePaused: // it goes on with the resume
+			m := e.postpone(t, time.Time{}, backend.DeliveryHeld)
+			return m, nil
+		}
+		t.handler = &of[n].Handler
+	case kindDelete:
+		if t.rec.RunState != backend.RunStateRequestedDataDeleted {
+			return e.nothing(t), nil
+		}
+	case kindHook: // the hook is told of the run as of its event
+		entries, err := e.b.History(t.role.flow.ctx, t.key.RunID, t.key.Version-1, 1)
+		if err != nil {
+			return nil, err
+		}
+		if len(entries) > 0 {
+			t.rec = entries[0].Record
+		}
+	}
+	return nil, nil
+}
+
+// own does what the engine itself has to do with a due row: resume a run, or set the timers of a visit.
+func (e *Engine) own(t *task) *member {
+	spec := t.role.flow.spec
+	now := spec.Clock.Now()
+	if t.kind == kindTimers {
+		if machine.TimerIsVoid(t.rec, t.key.Version) {
+			return e.nothing(t)
+		}
+		rows, err := t.role.flow.timers(t.rec, now)
+		if err != nil {
+			t.handler = &Handler{Policy: spec.Retry}
+			m := e.failed(t, err)
+			return &m
+		}
+		return &member{task: t, kind: kindAdvance, change: &backend.Change{Hold: rows, Done: []backend.DeliveryKey{t.key}}}
+	}
+	if t.rec.Meta.Version != t.key.Version {
+		return e.nothing(t)
+	}
+	next, err := machine.Resume(t.rec, backend.PausedByEngine, now)
+	if err != nil {
+		return e.nothing(t)
+	}
+	c := &backend.Change{Record: next}
+	e.rearm(c, t.rec, now)
+	return e.advance(t, c)
+}
+
+// rearm gives timers that were held by a pause their due time back.
+func (e *Engine) rearm(c *backend.Change, rec *backend.Record, now time.Time) {
+	held, err := e.b.Held(e.commitCtx, rec.RunID)
+	if err != nil {
+		return // the rows stay held, and are listed
+	}
+	for _, d := range held {
+		if timeoutIndex(d.Receiver) >= 0 && d.State == backend.DeliveryHeld {
+			d.State, d.Due = backend.DeliveryTimer, now
+			c.Hold = append(c.Hold, d)
+		}
+	}
+}

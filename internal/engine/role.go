@@ -1,0 +1,386 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/stillwater-go/workflow/backend"
+)
+
+// role is the window of one (workflow, bucket) that this process holds. All of it is guarded by Engine.mu.
+type role struct {
+	engine *Engine
+	flow   *Flow
+	bucket int
+
+	lagging  bool  // it reads behind the engine's position
+	full     bool  // it had no room in the present catch-up
+	gone     bool  // it receives and starts nothing more
+	received int64 // while lagging: the last entry taken
+
+	steps map[string]*task  // by run id: the step delivery in hand
+	lanes map[laneKey]*task // hooks and the like: the delivery in hand, others behind it
+
+	queue   fifo[*task] // ready, in order
+	queued  int         // ready and not dropped
+	running int         // in a slot
+	inRing  bool
+
+	marks fifo[*mark] // of what is not safe yet, in the order of positions
+	saved int64       // the cursor as stored
+	dirty bool        // something was received since
+}
+
+type laneKey struct {
+	run      string
+	receiver backend.Receiver
+}
+
+func newRole(f *Flow, bucket int, cursor int64) *role {
+	return &role{
+		engine: f.engine, flow: f, bucket: bucket,
+		lagging: true, received: cursor, saved: cursor,
+		steps: make(map[string]*task),
+		lanes: make(map[laneKey]*task),
+	}
+}
+
+// retire ends the role's receiving: what is in work may finish, nothing new starts.
+func (r *role) retire() {
+	r.gone = true
+	if !r.lagging {
+		r.lagging, r.received = true, r.engine.pos
+	}
+	for r.pop() != nil { // popped and never started
+	}
+}
+
+// supersede tells the run's step in hand that a newer version exists.
+func (r *role) supersede(en *backend.Entry) {
+	t := r.steps[en.Record.RunID]
+	if t == nil || t.key.Version >= en.Record.Meta.Version {
+		return
+	}
+	switch t.phase.Load() {
+	case phaseRunning:
+		r.engine.end(t, ErrSuperseded)
+	case phaseReady, phaseWaiting:
+		r.drop(t)
+	}
+}
+
+// receive takes an entry into the window.
+func (r *role) receive(en *backend.Entry, read bool) {
+	r.received, r.dirty = en.Pos, true
+	rec, spec := en.Record, r.flow.spec
+	if h := spec.Steps[rec.Status]; h != nil && rec.RunState.Moving() && en.Current {
+		r.receiveStep(en, h, read && en.Held)
+	}
+	if rec.RunState == backend.RunStateRequestedDataDeleted {
+		r.receiveLane(en, spec.Delete, kindDelete, backend.ReceiverDelete, read && en.Held)
+	}
+	if en.From.RunState != rec.RunState {
+		if h := spec.Hooks[rec.RunState]; h != nil {
+			r.receiveLane(en, h, kindHook, HookReceiver(rec.RunState), read && en.Held)
+		}
+	}
+}
+
+// HookReceiver names the receiver of a run state's hook.
+func HookReceiver(rs backend.RunState) backend.Receiver {
+	return backend.Receiver("hook:" + rs.String())
+}
+
+func (r *role) receiveStep(en *backend.Entry, h *Handler, verify bool) {
+	runID, version := en.Record.RunID, en.Record.Meta.Version
+	cur := r.steps[runID]
+	if cur != nil && cur.key.Version >= version || cur != nil && cur.next != nil && cur.next.key.Version >= version {
+		return // it came twice
+	}
+	t := r.newTask(en, h, kindStep, backend.ReceiverStep)
+	t.verify = verify
+	if cur == nil {
+		r.steps[runID] = t
+		r.push(t)
+		return
+	}
+	if cur.next != nil {
+		r.release(cur.next)
+	}
+	cur.next = t
+}
+
+func (r *role) receiveLane(en *backend.Entry, h *Handler, kind taskKind, receiver backend.Receiver, verify bool) {
+	if h == nil {
+		return
+	}
+	t := r.newTask(en, h, kind, receiver)
+	t.verify = verify
+	r.enlane(t)
+}
+
+// enlane puts a delivery at the end of its lane.
+func (r *role) enlane(t *task) {
+	key := laneKey{t.key.RunID, t.key.Receiver}
+	head := r.lanes[key]
+	if head == nil {
+		r.lanes[key] = t
+		r.push(t)
+		return
+	}
+	last := head
+	for ; ; last = last.next {
+		if last.key.Version == t.key.Version {
+			r.release(t)
+			t.phase.Store(phaseGone)
+			return // it came twice
+		}
+		if last.next == nil {
+			break
+		}
+	}
+	last.next = t
+	if head.phase.Load() == phaseWaiting || head.claim == claimHeld {
+		r.storeFollowers(head)
+	}
+}
+
+// storeFollowers gives what waits behind a held delivery a due row of its own, so that the cursor may pass. When that row
+// comes due while the held one is still there, it is put off again.
+func (r *role) storeFollowers(head *task) {
+	for t := head.next; t != nil; t = t.next {
+		if t.phase.Load() == phaseCommitting {
+			continue
+		}
+		t.phase.Store(phaseCommitting)
+		due := r.flow.spec.Clock.Now().Add(time.Second)
+		r.engine.submitAsync(&member{task: t, kind: kindHold, change: &backend.Change{Hold: []backend.Delivery{{
+			DeliveryKey: t.key, WorkflowName: r.flow.spec.Name, Bucket: r.bucket,
+			Attempts: t.attempts, FirstAt: t.firstAt, Due: due, State: backend.DeliveryQueued,
+		}}}})
+	}
+}
+
+// unlane takes a task out of its lane.
+func (r *role) unlane(t *task) {
+	key := laneKey{t.key.RunID, t.key.Receiver}
+	head := r.lanes[key]
+	if head == t {
+		delete(r.lanes, key)
+		if next := t.next; next != nil {
+			r.lanes[key] = next
+			if next.phase.Load() == phaseReady {
+				r.push(next)
+			}
+		}
+	} else {
+		for p := head; p != nil; p = p.next {
+			if p.next == t {
+				p.next = t.next
+				break
+			}
+		}
+	}
+	t.next = nil
+}
+
+func (r *role) newTask(en *backend.Entry, h *Handler, kind taskKind, receiver backend.Receiver) *task {
+	t := &task{
+		role: r, handler: h, kind: kind, rec: en.Record, cause: backend.CauseStep,
+		key:  backend.DeliveryKey{RunID: en.Record.RunID, Receiver: receiver, Version: en.Record.Meta.Version},
+		mark: mark{pos: en.Pos},
+	}
+	r.marks.push(&t.mark)
+	return t
+}
+
+// push makes a task ready.
+func (r *role) push(t *task) {
+	if r.gone {
+		return // its event is not safe: it comes again to whom holds the role next
+	}
+	t.phase.Store(phaseReady)
+	r.queue.push(t)
+	r.queued++
+	r.engine.ready++
+	r.enring()
+}
+
+// enring gives the role a turn if it has work and a free slot.
+func (r *role) enring() {
+	if !r.inRing && r.queued > 0 && r.running < maxRunning {
+		r.inRing = true
+		r.engine.ring.push(r)
+	}
+}
+
+// pop takes the next ready task, or nil.
+func (r *role) pop() *task {
+	for r.queue.len() > 0 {
+		if t := r.queue.pop(); t.phase.Load() == phaseReady { // else dropped meanwhile; drop has counted it
+			r.unready()
+			return t
+		}
+	}
+	return nil
+}
+
+func (r *role) unready() {
+	r.queued--
+	r.engine.ready--
+	if r.queued == maxQueue/2 {
+		if r.lagging {
+			r.engine.wakeDispatcher()
+		}
+		r.flow.due.roomAgain()
+	}
+}
+
+// drop takes a step that is ready or waiting out of the window: it was overtaken.
+func (r *role) drop(t *task) {
+	if t.phase.Load() == phaseReady {
+		r.unready()
+	}
+	t.phase.Store(phaseGone)
+	if r.steps[t.key.RunID] == t {
+		delete(r.steps, t.key.RunID)
+	}
+	if t.stored {
+		r.flow.overtaken(t.key)
+	}
+	r.release(t)
+	if t.next != nil {
+		r.steps[t.key.RunID] = t.next
+		r.push(t.next)
+		t.next = nil
+	}
+}
+
+// release makes the task's place in the window safe.
+func (r *role) release(t *task) { t.mark.safe = true }
+
+// low is the position up to which everything is safe.
+func (r *role) low() int64 {
+	for r.marks.len() > 0 {
+		if m := r.marks.front(); !m.safe {
+			return m.pos - 1
+		}
+		r.marks.pop()
+	}
+	if r.lagging {
+		return r.received
+	}
+	return r.engine.pos
+}
+
+// freeSlot gives the task's slot back.
+func (r *role) freeSlot(t *task) {
+	if t.inSlot {
+		t.inSlot = false
+		r.running--
+		r.enring()
+	}
+}
+
+// finish ends a task whose effect is stored, or that has nothing more to say; Engine.mu is held.
+func (e *Engine) finish(t *task) {
+	r := t.role
+	e.outOfHand(t)
+	r.release(t)
+	t.phase.Store(phaseGone)
+	if t.kind != kindStep {
+		r.unlane(t)
+	} else if r.steps[t.key.RunID] == t {
+		delete(r.steps, t.key.RunID)
+		if next := t.next; next != nil {
+			t.next = nil
+			r.steps[t.key.RunID] = next
+			r.push(next)
+		}
+	}
+	r.flow.rested()
+}
+
+// outOfHand takes a task out of what is in work.
+func (e *Engine) outOfHand(t *task) {
+	e.running.remove(t)
+	if t.claim == claimHeld {
+		e.claims--
+	}
+	t.claim = claimNone
+	t.role.freeSlot(t)
+}
+
+// waitDue parks a task whose due row is stored; Engine.mu is held.
+func (e *Engine) waitDue(t *task, d backend.Delivery) {
+	r := t.role
+	e.outOfHand(t)
+	r.release(t)
+	t.stored = true
+	t.attempts, t.firstAt = d.Attempts, d.FirstAt
+	switch {
+	case t.kind == kindStep && t.next != nil: // overtaken while it failed
+		next := t.next
+		t.next = nil
+		r.steps[t.key.RunID] = next
+		t.phase.Store(phaseGone)
+		r.flow.overtaken(t.key)
+		r.push(next)
+	case d.State == backend.DeliveryHeld: // it waits for an operator; what is behind it goes on
+		t.phase.Store(phaseGone)
+		r.unlane(t)
+	default:
+		t.phase.Store(phaseWaiting)
+		r.flow.due.add(d, t)
+		if t.kind != kindStep && r.lanes[laneKey{t.key.RunID, t.key.Receiver}] == t {
+			r.storeFollowers(t)
+		}
+	}
+	r.flow.rested()
+}
+
+// kick starts workers for what is ready; e.mu is held. self says that the calling worker will take one itself.
+func (e *Engine) kick(self bool) {
+	n := e.ready
+	if self {
+		n--
+	}
+	for n > 0 && e.starting < 2 && e.workers < maxWorkers && e.ring.len() > 0 && e.abandoned < maxAbandoned {
+		e.workers++
+		e.starting++
+		n--
+		go e.work(true)
+	}
+}
+
+// next gives a worker its next task, or nil when there is none.
+func (e *Engine) nextTask(starting bool) *task {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if starting {
+		e.starting--
+	}
+	for e.ring.len() > 0 && e.abandoned < maxAbandoned {
+		r := e.ring.pop()
+		r.inRing = false
+		if r.running >= maxRunning {
+			continue
+		}
+		t := r.pop()
+		if t == nil {
+			continue
+		}
+		r.running++
+		t.inSlot = true
+		t.phase.Store(phaseRunning)
+		t.started = time.Now()
+		t.deadline = t.started.Add(t.handler.Deadline)
+		t.ended, t.endedAt = nil, time.Time{}
+		e.running.add(t)
+		r.enring()
+		e.armWatchdog()
+		e.kick(false)
+		return t
+	}
+	e.workers--
+	return nil
+}

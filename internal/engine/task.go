@@ -1,0 +1,109 @@
+package engine
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"github.com/stillwater-go/workflow/backend"
+)
+
+// task is a delivery in memory: an event on its way to a piece of user code. All fields but phase are guarded by Engine.mu,
+// or belong to the worker while the phase is running.
+type task struct {
+	role    *role
+	handler *Handler
+	key     backend.DeliveryKey
+	rec     *backend.Record // as of the event's version; nil = look it up
+	cause   backend.Cause
+	kind    taskKind
+
+	attempts int // made before this one
+	firstAt  time.Time
+	stored   bool // it has a row in the store
+	verify   bool // look at the store before user code runs: there may be a row, or a newer version
+	data     []byte
+
+	phase    atomic.Int32
+	mark     mark  // its place in the window
+	next     *task // what waits behind it: the run's newer version, or its next hook event
+	cancel   context.CancelCauseFunc
+	ended    error // why the context was ended
+	endedAt  time.Time
+	started  time.Time
+	deadline time.Time
+	claim    claimState
+	inSlot   bool // counts in role.running
+
+	prevRun, nextRun *task // runList
+}
+
+type taskKind int
+
+const (
+	kindStep taskKind = iota
+	kindHook
+	kindDelete
+	kindResume
+	kindTimeout
+	kindTimers // "set the timers of this visit"
+)
+
+// The phases of a task.
+const (
+	phaseReady int32 = iota
+	phaseRunning
+	phaseCommitting
+	phaseWaiting   // its truth is its due row
+	phaseGone      // done, or dropped
+	phaseAbandoned // the handler ignores its end; its answer will be thrown away
+)
+
+type claimState int
+
+const (
+	claimNone claimState = iota
+	claimAsked
+	claimHeld
+)
+
+// mark is an event's place in a role's window; the cursor may not pass it before it is safe.
+type mark struct {
+	pos  int64
+	safe bool
+}
+
+// runList is the list of tasks in the hands of user code, oldest first.
+type runList struct {
+	head, tail *task
+	n          int
+}
+
+func (l *runList) add(t *task) {
+	t.prevRun = l.tail
+	if l.tail == nil {
+		l.head = t
+	} else {
+		l.tail.nextRun = t
+	}
+	l.tail = t
+	l.n++
+}
+
+func (l *runList) remove(t *task) {
+	if t.prevRun == nil && l.head != t {
+		return // not in the list
+	}
+	if t.prevRun == nil {
+		l.head = t.nextRun
+	} else {
+		t.prevRun.nextRun = t.nextRun
+	}
+	if t.nextRun == nil {
+		l.tail = t.prevRun
+	} else {
+		t.nextRun.prevRun = t.prevRun
+	}
+	t.prevRun, t.nextRun = nil, nil
+	l.n--
+}

@@ -1,0 +1,279 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/stillwater-go/workflow/backend"
+	"github.com/stillwater-go/workflow/internal/machine"
+)
+
+// work is a worker's goroutine: it takes ready tasks until none is left.
+func (e *Engine) work(starting bool) {
+	for {
+		t := e.nextTask(starting)
+		starting = false
+		if t == nil {
+			return
+		}
+		if !e.execute(t) {
+			return
+		}
+	}
+}
+
+// execute runs a task's user code and hands its change over. It reports false when the worker's goroutine is not to go on: the
+// handler came back after it was given up, and its place was taken.
+func (e *Engine) execute(t *task) bool {
+	if verdict, err := e.prepare(t); err != nil {
+		e.tryLater(t, err)
+		return true
+	} else if verdict != nil {
+		e.hand(t, verdict)
+		return true
+	}
+	if t.kind == kindResume || t.kind == kindTimers {
+		e.hand(t, e.own(t))
+		return true
+	}
+	ctx, cancel := context.WithCancelCause(t.role.flow.handlerCtx)
+	if !e.begin(t, cancel) {
+		cancel(nil)
+		return true
+	}
+	a := &Attempt{Record: t.rec, Number: t.attempts + 1, engine: e, task: t}
+	answer, err := e.callTask(ctx, t, a)
+	cancel(nil)
+	if !t.phase.CompareAndSwap(phaseRunning, phaseCommitting) {
+		e.mu.Lock()
+		e.abandoned--
+		e.kick(false)
+		e.mu.Unlock()
+		return false
+	}
+	e.hand(t, e.judge(ctx, t, a, answer, err))
+	return true
+}
+
+// begin publishes the attempt's cancel function; it reports false when the task was ended before it began.
+func (e *Engine) begin(t *task, cancel context.CancelCauseFunc) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if t.ended != nil {
+		if t.ended == ErrSuperseded {
+			e.finish(t)
+		} else {
+			e.finishUnsafe(t)
+		}
+		return false
+	}
+	t.cancel = cancel
+	return true
+}
+
+// callTask calls the user's code. A Goexit of it ends this goroutine: another one takes over what is left to do.
+func (e *Engine) callTask(ctx context.Context, t *task, a *Attempt) (answer machine.Answer, err error) {
+	returned := false
+	defer func() {
+		if p := recover(); p != nil {
+			answer, err = machine.Answer{}, newPanicError(p)
+			return
+		}
+		if !returned {
+			go e.afterGoexit(ctx, t, a)
+		}
+	}()
+	answer, err = t.handler.Run(ctx, a)
+	returned = true
+	return answer, err
+}
+
+// afterGoexit finishes the attempt of a worker whose goroutine was ended by user code, and goes on in its place.
+func (e *Engine) afterGoexit(ctx context.Context, t *task, a *Attempt) {
+	if !t.phase.CompareAndSwap(phaseRunning, phaseCommitting) {
+		e.mu.Lock()
+		e.abandoned--
+		e.mu.Unlock()
+		return
+	}
+	e.hand(t, e.judge(ctx, t, a, machine.Answer{}, ErrGoexit))
+	e.work(false)
+}
+
+// newPanicError keeps what can be kept of a panic's value, even if that panics when printed.
+func newPanicError(p any) *PanicError {
+	pe := &PanicError{Stack: backend.Cut(string(debug.Stack()))}
+	func() {
+		defer func() {
+			if recover() != nil {
+				pe.Value = fmt.Sprintf("a %T that cannot be printed", p)
+			}
+		}()
+		pe.Value = backend.Cut(fmt.Sprint(p))
+	}()
+	return pe
+}
+
+// hand brings a task's change on its way. A nil member drops the task: it comes again when its role is taken next.
+func (e *Engine) hand(t *task, m *member) {
+	t.phase.Store(phaseCommitting)
+	switch {
+	case m == nil:
+		e.mu.Lock()
+		e.finishUnsafe(t)
+		e.mu.Unlock()
+	case m.change == nil: // nothing to store
+		e.mu.Lock()
+		e.finish(t)
+		cursors := e.promptCursors()
+		e.mu.Unlock()
+		e.saveCursors(cursors)
+	default:
+		e.submit(m)
+	}
+}
+
+// finishUnsafe ends a task without making its event safe: the cursor stays before it.
+func (e *Engine) finishUnsafe(t *task) {
+	safe := t.mark.safe
+	e.finish(t)
+	t.mark.safe = safe
+}
+
+// judge makes the change that an attempt's outcome asks for.
+func (e *Engine) judge(ctx context.Context, t *task, a *Attempt, answer machine.Answer, err error) *member {
+	if err != nil {
+		switch cause := context.Cause(ctx); cause {
+		case ErrSuperseded:
+			return e.nothing(t)
+		case ErrStopping, ErrRoleLost:
+			return nil
+		case ErrDeadline:
+			err = errors.Join(ErrDeadline, err)
+		}
+		m := e.failed(t, err)
+		return &m
+	}
+	spec := t.role.flow.spec
+	now := spec.Clock.Now()
+	switch t.kind {
+	case kindHook:
+		return e.nothing(t)
+	case kindDelete:
+		next, derr := machine.DeleteData(t.rec, answer.Object, now)
+		if derr != nil {
+			return e.nothing(t) // somebody did it already
+		}
+		return e.advance(t, &backend.Change{Record: next, Scrub: true})
+	}
+	next, aerr := machine.Advance(t.rec, spec.Graph, answer, now)
+	switch {
+	case aerr != nil:
+		m := e.failed(t, aerr)
+		return &m
+	case next == nil:
+		return e.nothing(t)
+	}
+	c := &backend.Change{Record: next, Tx: a.Tx}
+	t.role.flow.timersOf(c, t.rec)
+	return e.advance(t, c)
+}
+
+// advance completes the change that takes the task's effect.
+func (e *Engine) advance(t *task, c *backend.Change) *member {
+	c.From, c.Cause = machine.At(t.rec), t.cause
+	if c.Cause == backend.CauseUnknown {
+		c.Cause = backend.CauseEngine
+	}
+	if t.stored || t.claim != claimNone {
+		c.Done = append(c.Done, t.key)
+	}
+	return &member{change: c, task: t, kind: kindAdvance}
+}
+
+// nothing ends a task that changes nothing; a row that it has is deleted.
+func (e *Engine) nothing(t *task) *member {
+	m := &member{task: t, kind: kindAdvance}
+	if t.stored || t.claim != claimNone {
+		m.change = &backend.Change{Done: []backend.DeliveryKey{t.key}}
+	}
+	return m
+}
+
+// failed makes the change of a failed attempt: the delivery backs off, or the run is paused by the engine, or a hook's delivery is held.
+func (e *Engine) failed(t *task, err error) member {
+	spec := t.role.flow.spec
+	now := spec.Clock.Now()
+	attempt := &backend.Attempt{
+		RunID: t.key.RunID, WorkflowName: spec.Name, Receiver: t.key.Receiver, Version: t.key.Version,
+		Number: t.attempts + 1, At: now, Took: time.Since(t.started), Error: backend.Cut(safeText(err)),
+	}
+	var pe *PanicError
+	if errors.As(err, &pe) {
+		attempt.Stack = pe.Stack
+	}
+	if spec.Failed != nil {
+		spec.Failed(err, string(t.key.Receiver), t.key.RunID)
+	}
+	f := machine.Failure{Attempts: attempt.Number}
+	var perm *PermanentError
+	var after *RetryAfterError
+	f.Permanent = errors.As(err, &perm)
+	if errors.As(err, &after) {
+		f.After = after.After
+	}
+	d := machine.Retry(t.handler.Policy, f, e.chance())
+	hold := backend.Delivery{
+		DeliveryKey: t.key, WorkflowName: spec.Name, Bucket: t.role.bucket, Attempts: attempt.Number, FirstAt: t.firstAt,
+		LastError: attempt.Error, State: backend.DeliveryBackingOff, Due: now.Add(d.Wait), Data: t.data,
+	}
+	if hold.FirstAt.IsZero() {
+		hold.FirstAt = now
+	}
+	c := &backend.Change{Attempt: attempt, Hold: []backend.Delivery{hold}}
+	if !d.GiveUp {
+		return member{change: c, task: t, kind: kindHold}
+	}
+	e.logError(&backend.Error{Op: "give up " + string(t.key.Receiver), Workflow: spec.Name, RunID: t.key.RunID, Err: err,
+		Hint: fmt.Sprintf("%d attempts", attempt.Number)})
+	if t.kind == kindStep || t.kind == kindTimeout {
+		reason := fmt.Sprintf("gave up after %d attempts: %s", attempt.Number, attempt.Error)
+		if next, perr := machine.Pause(t.rec, backend.PausedByEngine, reason, now); perr == nil {
+			c.Record, c.From, c.Cause, c.Hold = next, machine.At(t.rec), backend.CauseEngine, nil
+			if t.stored || t.claim != claimNone {
+				c.Done = []backend.DeliveryKey{t.key}
+			}
+			if spec.AutoResume > 0 {
+				c.Hold = []backend.Delivery{t.role.flow.resumeRow(next, now)}
+			}
+			return member{change: c, task: t, kind: kindAdvance}
+		}
+	}
+	c.Hold[0].State, c.Hold[0].Due = backend.DeliveryHeld, time.Time{}
+	return member{change: c, task: t, kind: kindHold}
+}
+
+// safeText is an error's text, also where Error panics.
+func safeText(err error) (s string) {
+	defer func() {
+		if recover() != nil {
+			s = fmt.Sprintf("a %T whose text cannot be read", err)
+		}
+	}()
+	return err.Error()
+}
+
+// tryLater puts a task off because the store could not be read.
+func (e *Engine) tryLater(t *task, err error) {
+	e.storeFailing(err)
+	t.phase.Store(phaseCommitting)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	t.role.freeSlot(t)
+	e.running.remove(t)
+	e.unread = append(e.unread, t)
+	e.armWatchdog()
+}

@@ -1,0 +1,75 @@
+package shim
+
+import (
+	"sync"
+
+	"github.com/stillwater-go/workflow/backend"
+)
+
+type cacheKey struct {
+	runID   string
+	version uint
+}
+
+// recordCache keeps the last records that this process committed, so that their events need no lookup. It is a ring: the
+// oldest goes first.
+type recordCache struct {
+	mu     sync.Mutex
+	byKey  map[cacheKey]*backend.Record
+	newest map[string]uint // the highest version cached of each run
+	ring   []cacheKey
+	next   int
+}
+
+func newRecordCache(size int) *recordCache {
+	c := &recordCache{ring: make([]cacheKey, size)}
+	c.clear()
+	return c
+}
+
+// put takes a committed record; records of version 0 have no place here, because they change without one.
+func (c *recordCache) put(r *backend.Record) {
+	if r.Meta.Version == 0 {
+		return
+	}
+	k := cacheKey{r.RunID, r.Meta.Version}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, ok := c.byKey[k]; ok {
+		c.byKey[k] = r
+		return
+	}
+	if old := c.ring[c.next]; old.runID != "" {
+		delete(c.byKey, old)
+		if c.newest[old.runID] == old.version {
+			delete(c.newest, old.runID)
+		}
+	}
+	c.ring[c.next] = k
+	c.next = (c.next + 1) % len(c.ring)
+	c.byKey[k] = r
+	c.newest[r.RunID] = max(c.newest[r.RunID], r.Meta.Version)
+}
+
+// get returns the run as of the version, or nil.
+func (c *recordCache) get(runID string, version uint) *backend.Record {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.byKey[cacheKey{runID, version}]
+}
+
+// overtaken reports whether this process knows a newer version of the run.
+func (c *recordCache) overtaken(runID string, version uint) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.newest[runID] > version
+}
+
+func (c *recordCache) clear() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.byKey = make(map[cacheKey]*backend.Record)
+	c.newest = make(map[string]uint)
+	clear(c.ring)
+	c.next = 0
+}

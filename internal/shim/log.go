@@ -1,0 +1,274 @@
+package shim
+
+import (
+	"context"
+	"slices"
+	"sort"
+	"sync"
+
+	"github.com/stillwater-go/workflow/backend"
+)
+
+// privateLog is what this process received and has not finished, at positions of its own.
+type privateLog struct {
+	mu       sync.Mutex
+	head     int64
+	entries  []*line   // by position; finished ones are taken out in bulk
+	finished int       // finished lines among entries
+	buckets  [][]*line // unfinished lines by bucket, by position; nil while nobody is joined
+	runs     map[string]int
+	scanned  int // unfinished lines that the scan brought
+	ended    int // runs that left the scan's listing by our commits; its pages shift by them
+	watchers []*watcher
+	scanRoom chan struct{}
+}
+
+// line is one entry of the log.
+type line struct {
+	pos     int64
+	record  *backend.Record
+	current bool
+	done    bool
+	item    *item // the event it came from; nil for one that the scan brought
+	scan    bool
+}
+
+func newPrivateLog() *privateLog {
+	return &privateLog{runs: make(map[string]int), scanRoom: make(chan struct{}, 1)}
+}
+
+// ReadLog returns entries that this process received and has not finished.
+func (b *Backend) ReadLog(ctx context.Context, after int64, limit int) ([]backend.Entry, error) {
+	if err := b.open(ctx); err != nil {
+		return nil, err
+	}
+	out := b.log.read(after, limit)
+	for i := range out {
+		r := out[i].Record
+		out[i].Held = b.held.has(r.RunID)
+		out[i].Current = out[i].Current && !b.cache.overtaken(r.RunID, r.Meta.Version)
+	}
+	return out, nil
+}
+
+// Head returns the position of the newest entry received.
+func (b *Backend) Head(ctx context.Context) (int64, error) {
+	if err := b.open(ctx); err != nil {
+		return 0, err
+	}
+	b.log.mu.Lock()
+	defer b.log.mu.Unlock()
+	return b.log.head, nil
+}
+
+// LoadCursors returns, for every bucket, the position before the first unfinished entry.
+func (b *Backend) LoadCursors(ctx context.Context, workflowName string, buckets int) ([]int64, error) {
+	if err := b.open(ctx); err != nil {
+		return nil, err
+	}
+	out := make([]int64, buckets)
+	start := b.log.start()
+	for i := range out {
+		out[i] = start
+	}
+	return out, nil
+}
+
+// SaveCursors finishes the entries that the cursors have passed, so that their events are acknowledged soon. It does no
+// input or output.
+func (b *Backend) SaveCursors(ctx context.Context, cursors []backend.Cursor) error {
+	if err := b.open(ctx); err != nil {
+		return err
+	}
+	for _, c := range cursors {
+		if c.WorkflowName == b.cfg.WorkflowName {
+			b.log.finish(c.Bucket, c.Pos)
+		}
+	}
+	return nil
+}
+
+// Watch calls changed after each entry that arrives; calls that would pile up become one. changed must not call stop.
+func (b *Backend) Watch(changed func()) (stop func()) {
+	w := &watcher{changed: changed}
+	l := b.log
+	l.mu.Lock()
+	l.watchers = append(slices.Clone(l.watchers), w)
+	l.mu.Unlock()
+	return func() {
+		l.mu.Lock()
+		l.watchers = slices.DeleteFunc(slices.Clone(l.watchers), func(o *watcher) bool { return o == w })
+		l.mu.Unlock()
+		w.stop()
+	}
+}
+
+// begin makes the log ready for a tenure.
+func (l *privateLog) begin(buckets int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.buckets = make([][]*line, buckets)
+}
+
+// clear forgets everything that is unfinished. Positions go on.
+func (l *privateLog) clear() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.entries, l.buckets, l.finished, l.scanned = nil, nil, 0, 0
+	clear(l.runs)
+}
+
+// append adds an entry and tells the watchers.
+func (l *privateLog) append(ln *line) {
+	l.mu.Lock()
+	if l.buckets == nil { // nobody is joined any more
+		l.mu.Unlock()
+		return
+	}
+	l.head++
+	ln.pos = l.head
+	l.entries = append(l.entries, ln)
+	bucket := backend.BucketOf(ln.record.RunID, len(l.buckets))
+	l.buckets[bucket] = append(l.buckets[bucket], ln)
+	l.runs[ln.record.RunID]++
+	if ln.scan {
+		l.scanned++
+	}
+	watchers := l.watchers // replaced, never changed
+	l.mu.Unlock()
+	for _, w := range watchers {
+		w.call()
+	}
+}
+
+func (l *privateLog) read(after int64, limit int) []backend.Entry {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	i := sort.Search(len(l.entries), func(i int) bool { return l.entries[i].pos > after })
+	var out []backend.Entry
+	for ; i < len(l.entries) && len(out) < limit; i++ {
+		if ln := l.entries[i]; !ln.done {
+			out = append(out, backend.Entry{Pos: ln.pos, Record: ln.record, Current: ln.current})
+		}
+	}
+	return out
+}
+
+// start is the position before the first unfinished entry.
+func (l *privateLog) start() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, ln := range l.entries {
+		if !ln.done {
+			return ln.pos - 1
+		}
+	}
+	return l.head
+}
+
+// finish marks the bucket's entries up to pos as done.
+func (l *privateLog) finish(bucket int, pos int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if bucket < 0 || bucket >= len(l.buckets) {
+		return
+	}
+	of := l.buckets[bucket]
+	n := 0
+	for ; n < len(of) && of[n].pos <= pos; n++ {
+		ln := of[n]
+		of[n] = nil
+		ln.done = true
+		l.finished++
+		if l.runs[ln.record.RunID]--; l.runs[ln.record.RunID] == 0 {
+			delete(l.runs, ln.record.RunID)
+		}
+		if ln.scan {
+			l.scanned--
+			poke(l.scanRoom)
+		}
+		if ln.item != nil {
+			ln.item.finish()
+		}
+	}
+	if l.buckets[bucket] = of[n:]; len(of) == n {
+		l.buckets[bucket] = nil
+	}
+	if l.finished > 64 && l.finished > len(l.entries)/2 || l.finished == len(l.entries) {
+		l.entries = slices.DeleteFunc(l.entries, func(ln *line) bool { return ln.done })
+		l.finished = 0
+	}
+}
+
+// has reports whether an unfinished entry of the run is in the log.
+func (l *privateLog) has(runID string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.runs[runID] > 0
+}
+
+// countEnd counts runs that ended, for the scan.
+func (l *privateLog) countEnd(r *backend.Record) {
+	if r.RunState.Moving() {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ended++
+}
+
+func (l *privateLog) endedSoFar() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.ended
+}
+
+// waitScanRoom parks until the scan may bring another entry; false when ctx ended.
+func (l *privateLog) waitScanRoom(ctx context.Context) bool {
+	for {
+		l.mu.Lock()
+		room := l.scanned < maxScanEntries
+		l.mu.Unlock()
+		if room {
+			return ctx.Err() == nil
+		}
+		if !waitFor(ctx, l.scanRoom, -1) {
+			return false
+		}
+	}
+}
+
+// watcher makes calls that do not overlap.
+type watcher struct {
+	changed func()
+	mu      sync.Mutex // held during a call
+	stopped bool       // guarded by mu
+
+	pendMu  sync.Mutex
+	pending bool // somebody is about to call; guarded by pendMu
+}
+
+func (w *watcher) call() {
+	w.pendMu.Lock()
+	if w.pending {
+		w.pendMu.Unlock()
+		return
+	}
+	w.pending = true
+	w.pendMu.Unlock()
+
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.pendMu.Lock()
+	w.pending = false
+	w.pendMu.Unlock()
+	if !w.stopped {
+		w.changed()
+	}
+}
+
+func (w *watcher) stop() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.stopped = true
+}

@@ -1,0 +1,136 @@
+package shim
+
+import (
+	"context"
+	"errors"
+
+	"github.com/stillwater-go/workflow/backend"
+)
+
+// Lookup returns the run, or backend.ErrRecordNotFound.
+func (b *Backend) Lookup(ctx context.Context, runID string) (*backend.Record, error) {
+	if err := b.open(ctx); err != nil {
+		return nil, err
+	}
+	return b.lookup(ctx, runID)
+}
+
+func (b *Backend) lookup(ctx context.Context, runID string) (*backend.Record, error) {
+	r, err := b.store.Lookup(ctx, runID)
+	if err != nil {
+		return nil, err
+	}
+	return b.complete(r), nil
+}
+
+// Latest returns the newest created run of the foreign id, or backend.ErrRecordNotFound.
+func (b *Backend) Latest(ctx context.Context, workflowName, foreignID string) (*backend.Record, error) {
+	if err := b.open(ctx); err != nil {
+		return nil, err
+	}
+	r, err := b.store.Latest(ctx, workflowName, foreignID)
+	if err != nil {
+		return nil, err
+	}
+	return b.complete(r), nil
+}
+
+// List pages through runs; see backend.RecordStore.
+func (b *Backend) List(ctx context.Context, workflowName string, offsetID int64, limit int, order backend.OrderType, filters ...backend.RecordFilter) ([]backend.Record, error) {
+	if err := b.open(ctx); err != nil {
+		return nil, err
+	}
+	return b.store.List(ctx, workflowName, offsetID, limit, order, filters...)
+}
+
+// complete fills in what an older plain store does not keep, where this process knows it: the visit, and who paused the run.
+func (b *Backend) complete(r *backend.Record) *backend.Record {
+	noVisit := r.Meta.Visit == 0 && r.Meta.Version > 0
+	noPauser := r.RunState == backend.RunStatePaused && r.Meta.PausedBy == backend.PausedByNobody
+	if !noVisit && !noPauser {
+		return r
+	}
+	visit, pausedBy := r.Meta.Visit, r.Meta.PausedBy
+	if own := b.cache.get(r.RunID, r.Meta.Version); own != nil {
+		visit, pausedBy = own.Meta.Visit, own.Meta.PausedBy
+	} else if noVisit {
+		visit = b.held.visit(r.RunID, r.Status)
+	}
+	if visit == r.Meta.Visit && pausedBy == r.Meta.PausedBy {
+		return r
+	}
+	c := *r
+	c.Meta.Visit, c.Meta.PausedBy = visit, pausedBy
+	return &c
+}
+
+// History returns every version from a store that keeps them for tests, else the present one. The positions are zero. A
+// version that this process committed and still remembers is returned when it is asked for alone.
+func (b *Backend) History(ctx context.Context, runID string, after uint, limit int) ([]backend.Entry, error) {
+	if err := b.open(ctx); err != nil {
+		return nil, err
+	}
+	if limit <= 0 {
+		return nil, nil
+	}
+	if limit == 1 {
+		if own := b.cache.get(runID, after+1); own != nil {
+			return []backend.Entry{{Record: own}}, nil
+		}
+	}
+	r, err := b.lookup(ctx, runID)
+	if errors.Is(err, backend.ErrRecordNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	versions := []*backend.Record{r}
+	if t, ok := b.cfg.Store.(backend.TestingRecordStore); ok {
+		if versions, err = b.store.snapshots(t, r); err != nil {
+			return nil, err
+		}
+	}
+	var out []backend.Entry
+	var from backend.Point
+	for _, v := range versions {
+		if len(out) == limit {
+			break
+		}
+		if v == nil {
+			continue
+		}
+		if v.Meta.Version > after {
+			out = append(out, backend.Entry{Record: v, From: from})
+		}
+		from = backend.Point{RunState: v.RunState, Status: v.Status}
+	}
+	return out, nil
+}
+
+// Attempts returns the failed attempts that this process remembers of a run, oldest first; at most limit.
+func (b *Backend) Attempts(ctx context.Context, runID string, limit int) ([]backend.Attempt, error) {
+	if err := b.open(ctx); err != nil {
+		return nil, err
+	}
+	return b.attempts.of(runID, limit), nil
+}
+
+// Due returns deliveries with a due time past the mark, in order; see backend.Deliveries.
+func (b *Backend) Due(ctx context.Context, workflowName string, after backend.DueMark, limit int) ([]backend.Delivery, error) {
+	if err := b.open(ctx); err != nil {
+		return nil, err
+	}
+	if workflowName != b.cfg.WorkflowName {
+		return nil, nil
+	}
+	return b.held.page(after, limit), nil
+}
+
+// Held returns the deliveries of a run that this process holds.
+func (b *Backend) Held(ctx context.Context, runID string) ([]backend.Delivery, error) {
+	if err := b.open(ctx); err != nil {
+		return nil, err
+	}
+	return b.held.ofRun(runID), nil
+}

@@ -1,0 +1,246 @@
+package workflow
+
+import (
+	"time"
+
+	"github.com/stillwater-go/workflow/internal/engine"
+	"github.com/stillwater-go/workflow/internal/machine"
+)
+
+// options are the settings of one step, timeout, connector or hook. What is zero is inherited from the workflow's default options,
+// and from the package's defaults behind those; setting one never changes another.
+type options struct {
+	parallelCount      int
+	pollingFrequency   time.Duration
+	errBackOff         time.Duration
+	maxBackOff         time.Duration
+	lag                time.Duration
+	lagAlert           time.Duration
+	pauseAfterErrCount int
+	deadline           time.Duration
+}
+
+// Option sets one property of a step, timeout or connector, or with [WithDefaultOptions] of all of a workflow.
+type Option func(so *options)
+
+// ParallelCount sets over how many roles a status is spread where the workflow runs on a third-party stream and scheduler. On our own
+// backends many runs are in work at once without it. Defaults to 1.
+func ParallelCount(instances int) Option { return func(o *options) { o.parallelCount = instances } }
+
+// PollingFrequency sets how often to look where a third-party part cannot notify. Our own parts do not poll. Defaults to 500 ms.
+func PollingFrequency(d time.Duration) Option { return func(o *options) { o.pollingFrequency = d } }
+
+// ErrBackOff sets the upper bound of the wait before the second attempt; it doubles with each further one, and the wait itself is drawn
+// at random below it. Defaults to one second.
+func ErrBackOff(d time.Duration) Option { return func(o *options) { o.errBackOff = d } }
+
+// MaxBackOff bounds the wait between attempts. Defaults to five minutes.
+func MaxBackOff(d time.Duration) Option { return func(o *options) { o.maxBackOff = d } }
+
+// LagAlert sets how old an event may be when it is taken before that is reported. Defaults to 30 minutes.
+func LagAlert(d time.Duration) Option { return func(o *options) { o.lagAlert = d } }
+
+// ConsumeLag keeps every event waiting until it is that old, by the workflow's clock. Defaults to zero.
+func ConsumeLag(d time.Duration) Option { return func(o *options) { o.lag = d } }
+
+// PauseAfterErrCount sets after how many failed attempts in a row the engine pauses the run. Defaults to 10; negative means never.
+func PauseAfterErrCount(count int) Option { return func(o *options) { o.pauseAfterErrCount = count } }
+
+// AttemptDeadline bounds one attempt; [Run.Heartbeat] moves it on. An attempt that runs into it has failed. Defaults to ten minutes.
+func AttemptDeadline(d time.Duration) Option { return func(o *options) { o.deadline = d } }
+
+// over returns o with what it leaves open taken from base.
+func (o options) over(base options) options {
+	pick(&o.parallelCount, base.parallelCount)
+	pick(&o.pollingFrequency, base.pollingFrequency)
+	pick(&o.errBackOff, base.errBackOff)
+	pick(&o.maxBackOff, base.maxBackOff)
+	pick(&o.lag, base.lag)
+	pick(&o.lagAlert, base.lagAlert)
+	pick(&o.pauseAfterErrCount, base.pauseAfterErrCount)
+	pick(&o.deadline, base.deadline)
+	return o
+}
+
+func pick[T comparable](v *T, base T) {
+	var zero T
+	if *v == zero {
+		*v = base
+	}
+}
+
+// handler makes the engine's view of the options.
+func (o options) handler() engine.Handler {
+	return engine.Handler{Policy: o.policy(), Deadline: o.deadline, Lag: o.lag}
+}
+
+func (o options) policy() machine.Policy {
+	return machine.Policy{BackOff: o.errBackOff, MaxBackOff: o.maxBackOff, MaxAttempts: o.pauseAfterErrCount}
+}
+
+const (
+	defaultPollingFrequency = 500 * time.Millisecond
+	defaultLagAlert         = 30 * time.Minute
+	defaultResumeAfter      = time.Hour
+
+	defaultOutboxLagAlert         = time.Minute
+	defaultOutboxPollingFrequency = 250 * time.Millisecond
+	defaultOutboxErrBackOff       = 500 * time.Millisecond
+	defaultOutboxLookupLimit      = 1000
+)
+
+func defaultOptions() options {
+	return options{
+		parallelCount:      1,
+		pollingFrequency:   defaultPollingFrequency,
+		errBackOff:         machine.DefaultBackOff,
+		maxBackOff:         machine.DefaultMaxBackOff,
+		lagAlert:           defaultLagAlert,
+		pauseAfterErrCount: machine.DefaultMaxAttempts,
+		deadline:           engine.DefaultDeadline,
+	}
+}
+
+// buildOptions are the settings of a whole workflow.
+type buildOptions struct {
+	clock        Clock
+	logger       Logger
+	debug        bool
+	defaults     options
+	timeoutStore TimeoutStore
+	outbox       outboxConfig
+	customDelete func(rec *Record) ([]byte, error)
+	errorCounter ErrorCounter
+	resumeAfter  time.Duration // zero or less: never
+	stopTimeout  time.Duration
+}
+
+// BuildOption sets one property of a workflow.
+type BuildOption func(w *buildOptions)
+
+func newBuildOptions(opts []BuildOption) buildOptions {
+	bo := buildOptions{
+		defaults:    defaultOptions(),
+		resumeAfter: defaultResumeAfter,
+		stopTimeout: engine.DefaultStopTimeout,
+		outbox: outboxConfig{
+			pollingFrequency: defaultOutboxPollingFrequency, errBackOff: defaultOutboxErrBackOff,
+			lookupLimit: defaultOutboxLookupLimit, lagAlert: defaultOutboxLagAlert,
+		},
+	}
+	for _, o := range opts {
+		o(&bo)
+	}
+	return bo
+}
+
+// WithTimeoutStore sets where timeouts are kept on classic parts. Our own backends keep them themselves.
+func WithTimeoutStore(s TimeoutStore) BuildOption {
+	return func(b *buildOptions) { b.timeoutStore = s }
+}
+
+// WithoutOutbox leaves the sending of outbox events to somebody else. It matters on classic parts only.
+func WithoutOutbox() BuildOption { return func(b *buildOptions) { b.outbox.disabled = true } }
+
+// WithClock sets the source of time for timers, schedules, backoff, lag and timestamps. Attempt deadlines, leases, group commit and
+// shutdown use real time. Defaults to the machine's clock.
+func WithClock(c Clock) BuildOption { return func(b *buildOptions) { b.clock = c } }
+
+// WithDebugMode makes the workflow log what it does.
+func WithDebugMode() BuildOption { return func(b *buildOptions) { b.debug = true } }
+
+// WithLogger sets where the workflow logs. Defaults to a text log on standard error.
+func WithLogger(l Logger) BuildOption { return func(b *buildOptions) { b.logger = l } }
+
+// WithErrorCounter adds a counter that is told of every failed attempt. Attempts themselves are counted in the store.
+func WithErrorCounter(ec ErrorCounter) BuildOption {
+	return func(b *buildOptions) { b.errorCounter = ec }
+}
+
+// WithDefaultOptions sets what steps, timeouts, connectors and hooks inherit. What it leaves open keeps its default.
+func WithDefaultOptions(opts ...Option) BuildOption {
+	return func(b *buildOptions) {
+		var o options
+		for _, opt := range opts {
+			opt(&o)
+		}
+		b.defaults = o.over(b.defaults)
+	}
+}
+
+// WithCustomDelete sets how a run's object is scrubbed when its data is to be deleted. Defaults to an empty object.
+func WithCustomDelete[Type any](fn func(object *Type) error) BuildOption {
+	return func(b *buildOptions) {
+		b.customDelete = func(rec *Record) ([]byte, error) {
+			var t Type
+			if err := Unmarshal(rec.Object, &t); err != nil {
+				return nil, err
+			}
+			if err := fn(&t); err != nil {
+				return nil, err
+			}
+			return Marshal(&t)
+		}
+	}
+}
+
+// WithPauseRetry sets how long after a pause by the engine a run is resumed. A pause by an operator is never undone. Defaults to an hour.
+func WithPauseRetry(resumeAfter time.Duration) BuildOption {
+	return func(b *buildOptions) { b.resumeAfter = resumeAfter }
+}
+
+// DisablePauseRetry leaves runs paused that the engine paused, until somebody resumes them.
+func DisablePauseRetry() BuildOption { return func(b *buildOptions) { b.resumeAfter = 0 } }
+
+// WithStopTimeout sets how long Stop lets running handlers finish before it ends their contexts. Defaults to ten seconds.
+func WithStopTimeout(d time.Duration) BuildOption {
+	return func(b *buildOptions) { b.stopTimeout = d }
+}
+
+// outboxConfig is how events get from a classic store to a classic stream.
+type outboxConfig struct {
+	disabled         bool
+	pollingFrequency time.Duration
+	errBackOff       time.Duration
+	lookupLimit      int64
+	lagAlert         time.Duration
+}
+
+// OutboxOption sets one property of the outbox of a classic store.
+type OutboxOption func(w *outboxConfig)
+
+// WithOutboxOptions sets how events get from a classic store to a classic stream.
+func WithOutboxOptions(opts ...OutboxOption) BuildOption {
+	return func(b *buildOptions) {
+		for _, o := range opts {
+			o(&b.outbox)
+		}
+	}
+}
+
+// OutboxPollingFrequency sets how often a store that cannot notify is asked for events. Defaults to 250 ms.
+func OutboxPollingFrequency(d time.Duration) OutboxOption {
+	return func(c *outboxConfig) { c.pollingFrequency = d }
+}
+
+// OutboxErrBackOff sets the wait after a failed send. Defaults to 500 ms.
+func OutboxErrBackOff(d time.Duration) OutboxOption {
+	return func(c *outboxConfig) { c.errBackOff = d }
+}
+
+// OutboxLookupLimit sets how many events are read at once. Defaults to 1,000.
+func OutboxLookupLimit(limit int64) OutboxOption {
+	return func(c *outboxConfig) { c.lookupLimit = limit }
+}
+
+// OutboxLagAlert sets how old an event may be when it is sent before that is reported. Defaults to one minute.
+func OutboxLagAlert(d time.Duration) OutboxOption {
+	return func(c *outboxConfig) { c.lagAlert = d }
+}
+
+// ErrorCounter counts errors by labels. Implementations must be safe for concurrent use.
+type ErrorCounter interface {
+	Add(err error, labels ...string) int
+	Count(err error, labels ...string) int
+	Clear(err error, labels ...string)
+}

@@ -1,0 +1,138 @@
+package workflow
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/stillwater-go/workflow/backend"
+	"github.com/stillwater-go/workflow/internal/engine"
+	"github.com/stillwater-go/workflow/internal/graph"
+)
+
+// API is what a program does with a built workflow. [Workflow] implements it; depend on it to be testable.
+type API[Type any, Status StatusType] interface {
+	// Name returns the workflow's name.
+	Name() string
+	// Trigger starts a run; see [Workflow.Trigger].
+	Trigger(ctx context.Context, foreignID string, opts ...TriggerOption[Type, Status]) (runID string, err error)
+	// Await waits until a run has reached a status; see [Workflow.Await].
+	Await(ctx context.Context, foreignID, runID string, status Status, opts ...AwaitOption) (*Run[Type, Status], error)
+	// Callback hands a payload to the run's present status; see [Workflow.Callback].
+	Callback(ctx context.Context, foreignID string, status Status, payload io.Reader) error
+	// Run starts working on runs; see [Workflow.Run].
+	Run(ctx context.Context)
+	// Stop ends working on runs; see [Workflow.Stop].
+	Stop()
+}
+
+// Workflow is a built workflow. It can trigger, await and control runs at once; after [Workflow.Run] this process also works on them. All
+// methods are safe for concurrent use.
+type Workflow[Type any, Status StatusType] struct {
+	name      string
+	graph     *graph.Graph
+	statuses  map[int]Status
+	callbacks map[Status][]CallbackFunc[Type, Status]
+	opts      buildOptions
+	clock     Clock
+	log       *logger
+	logCtx    context.Context
+	spec      *engine.Spec
+	flow      *engine.Flow
+	processes processes
+	// parallelCounts by status: over how many roles it is spread on classic parts.
+	parallelCounts map[int]int
+
+	mu       sync.Mutex
+	started  bool
+	stopped  bool
+	outside  sync.WaitGroup // connectors
+	quitting context.CancelFunc
+	conns    []*connectorConfig[Type, Status]
+}
+
+func newWorkflow[Type any, Status StatusType](b *Builder[Type, Status], bo buildOptions) *Workflow[Type, Status] {
+	w := &Workflow[Type, Status]{
+		name: b.name, graph: b.graph, statuses: b.statuses, callbacks: b.callbacks, conns: b.connectors,
+		parallelCounts: make(map[int]int),
+		opts:           bo, clock: bo.clock, log: newLogger(bo.logger, bo.debug), logCtx: context.Background(),
+	}
+	if w.clock == nil {
+		w.clock = backend.RealClock{}
+	}
+	return w
+}
+
+// start puts the workflow on its backend.
+func (w *Workflow[Type, Status]) start(on Backend) {
+	w.flow = engine.NewFlow(on, w.spec)
+	w.processes.init(w.processNames())
+}
+
+// Name returns the workflow's name.
+func (w *Workflow[Type, Status]) Name() string { return w.name }
+
+// Run starts working on runs in the background and returns at once. It goes on until [Workflow.Stop], or until ctx ends, which also ends the
+// contexts of running steps. A second call does nothing. Use [Workflow.RunUntil] to wait, and to learn why it could not start.
+func (w *Workflow[Type, Status]) Run(ctx context.Context) {
+	if err := w.run(ctx); err != nil {
+		w.log.Error(ctx, err)
+	}
+}
+
+// RunUntil is Run that blocks until ctx ends, and then until everything is stopped. It returns an error when the backend cannot be used.
+func (w *Workflow[Type, Status]) RunUntil(ctx context.Context) error {
+	if err := w.run(ctx); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	w.Stop()
+	return nil
+}
+
+func (w *Workflow[Type, Status]) run(ctx context.Context) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.started {
+		return nil
+	}
+	if err := w.flow.Run(ctx); err != nil {
+		return &Error{Op: "run", Workflow: w.name, Err: err}
+	}
+	w.started = true
+	w.runConnectors(ctx)
+	return nil
+}
+
+// Stop ends working on runs: nothing new starts, running steps may finish until the stop timeout, then their contexts end. What was not
+// finished goes on where the workflow runs next; nothing is marked as failed by it. Stop waits until all of that is through.
+func (w *Workflow[Type, Status]) Stop() {
+	w.mu.Lock()
+	started, quit := w.started, w.quitting
+	w.mu.Unlock()
+	if !started {
+		return
+	}
+	if quit != nil {
+		quit()
+	}
+	w.outside.Wait()
+	w.flow.Stop()
+	w.mu.Lock()
+	w.stopped = true
+	w.mu.Unlock()
+}
+
+// graphError puts a problem of the graph in the user's words.
+func (w *Workflow[Type, Status]) graphError(p graph.Problem) error {
+	return fmt.Errorf("%w: %s", ErrGraph, p.Describe(w.describe))
+}
+
+// describe names a status for people.
+func (w *Workflow[Type, Status]) describe(status int) string {
+	if s, ok := w.statuses[status]; ok {
+		return fmt.Sprintf("%s (%d)", s.String(), status)
+	}
+	return fmt.Sprint(status)
+}
