@@ -28,7 +28,10 @@ func newGate() *gate {
 
 func (g *gate) step(to status) workflow.ConsumerFunc[object, status] {
 	return func(ctx context.Context, r *run) (status, error) {
-		g.entered <- r.RunID
+		select {
+		case g.entered <- r.RunID:
+		default: // nobody listens any more
+		}
 		select {
 		case <-g.open:
 			return to, nil

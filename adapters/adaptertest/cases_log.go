@@ -2,6 +2,7 @@ package adaptertest
 
 import (
 	"fmt"
+	"runtime"
 	"sync/atomic"
 
 	"github.com/stillwater-go/workflow/backend"
@@ -122,6 +123,7 @@ func nothingAppearsBehindAReader(e *env) {
 				e.Errorf("writer %d: commit: %v", w, err)
 				return
 			}
+			runtime.Gosched() // lets the reader come between two commits of a fast store
 		}
 	})
 	all := e.log()

@@ -311,10 +311,9 @@ func TestTheRoleHandedToOneWhoLeavesGoesOn(t *testing.T) {
 }
 
 // TestAHundredContenders lets a hundred goroutines take one role again and again, give it back in both ways, and lose
-// patience now and then. Never do two hold it with a living context, nobody starves, and nothing is left behind.
+// patience now and then. Never do two hold it with a living context, everybody gets all turns, and the role is free in the end.
 func TestAHundredContenders(t *testing.T) {
 	const contenders, turns = 100, 30
-	baseline := runtime.NumGoroutine()
 	r := memrolescheduler.New()
 	var holders, taken atomic.Int64
 	failures := make(chan error, contenders)
@@ -360,47 +359,42 @@ func TestAHundredContenders(t *testing.T) {
 	}
 	_, giveBack := await(t, t.Context(), r, role) // free again
 	giveBack()
-	backAt(t, baseline)
 }
 
-// TestHeldAndAwaitedRolesHaveNoGoroutine counts goroutines while many roles are held and waited for.
+// TestHeldAndAwaitedRolesHaveNoGoroutine counts the goroutines that many held and awaited roles start, and leaves the roles to the
+// end of the context. A bubble ends only when every goroutine in it has, so nothing can be left behind.
 func TestHeldAndAwaitedRolesHaveNoGoroutine(t *testing.T) {
-	const roles = 500
-	baseline := runtime.NumGoroutine()
-	r := memrolescheduler.New()
-	ctx, end := context.WithCancel(context.Background())
-	defer end()
-	for i := range roles {
-		await(t, ctx, r, fmt.Sprint(role, i)) // never given back: ctx does it
-	}
-	if n := runtime.NumGoroutine(); n > baseline {
-		t.Errorf("%d held roles have %d goroutines", roles, n-baseline)
-	}
-	impatient, give := context.WithTimeout(context.Background(), time.Millisecond)
-	defer give()
-	if _, _, err := r.Await(impatient, role+"0"); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("Await = %v, want context.DeadlineExceeded", err)
-	}
-	backAt(t, baseline)
-	end()
-	for i := range roles {
-		_, giveBack := await(t, t.Context(), r, fmt.Sprint(role, i))
-		giveBack()
-	}
-	backAt(t, baseline)
-}
-
-// backAt waits until no more goroutines are left than there were; the runtime alone knows.
-func backAt(t *testing.T, baseline int) {
-	t.Helper()
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	deadline := time.After(10 * time.Second)
-	for runtime.NumGoroutine() > baseline {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("%d goroutines are left, there were %d", runtime.NumGoroutine(), baseline)
+	synctest.Test(t, func(t *testing.T) {
+		const roles, waiters = 500, 500
+		r := memrolescheduler.New()
+		ctx, end := context.WithCancel(t.Context())
+		before := goroutinesCreated()
+		for i := range roles {
+			await(t, ctx, r, fmt.Sprint(role, i)) // never given back: ctx does it
 		}
-	}
+		if n := goroutinesCreated() - before; n > roles/10 {
+			t.Errorf("%d held roles started %d goroutines", roles, n)
+		}
+
+		before = goroutinesCreated()
+		waiting := make([]<-chan grant, waiters)
+		for i := range waiting {
+			waiting[i] = line(ctx, r, role+"0")
+		}
+		if n := goroutinesCreated() - before; n > waiters+waiters/10 {
+			t.Errorf("%d callers that wait started %d goroutines, their own included", waiters, n)
+		}
+
+		end()
+		for _, c := range waiting {
+			if g := <-c; g.err == nil && g.ctx.Err() == nil {
+				t.Fatal("a role is held although the caller's context has ended")
+			}
+		}
+		synctest.Wait()
+		for i := range roles {
+			_, giveBack := await(t, t.Context(), r, fmt.Sprint(role, i))
+			giveBack()
+		}
+	})
 }

@@ -92,7 +92,7 @@ func fail(ctx context.Context, op string, err error) error {
 	if errors.As(err, &done) || isVerdict(err) {
 		return err
 	}
-	if s := sentinel(err); s != nil && !errors.Is(err, s) {
+	if s := sentinel(err); s != nil && !errors.Is(err, s) && !errors.Is(err, backend.ErrNotOurs) {
 		err = fmt.Errorf("%w: %w", s, err)
 	}
 	return &backend.Error{Op: op, Err: err, Hint: hint(err)}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -89,4 +90,13 @@ func otherDB(t testing.TB, path string) *sql.DB {
 	}
 	t.Cleanup(func() { _ = db.Close() })
 	return db
+}
+
+func bellSize(t testing.TB, path string) int64 {
+	t.Helper()
+	info, err := os.Stat(path + bellSuffix)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.Size()
 }

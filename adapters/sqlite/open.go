@@ -192,7 +192,7 @@ func soundVersion(version string) bool {
 func checkOurs(ctx context.Context, c *conn, mayBeNew bool) (int, error) {
 	id, err := c.pragma(ctx, "application_id")
 	if err != nil {
-		return 0, notADatabase(err)
+		return 0, err
 	}
 	schema, err := c.pragma(ctx, "user_version")
 	if err != nil {
@@ -216,7 +216,7 @@ func checkOurs(ctx context.Context, c *conn, mayBeNew bool) (int, error) {
 
 // notADatabase turns SQLite's answer for a file of another kind into ours.
 func notADatabase(err error) error {
-	if code(err) == codeNotADB {
+	if code(err) == codeNotADB && !errors.Is(err, backend.ErrNotOurs) {
 		return fmt.Errorf("%w: it is no SQLite database, or an encrypted one: %w", backend.ErrNotOurs, err)
 	}
 	return err
@@ -262,7 +262,7 @@ func explainOpen(path string, err error) error {
 			err = fmt.Errorf("%w: %w", backend.ErrReadOnly, err)
 		}
 	}
-	return fail(context.Background(), "open", err)
+	return fail(context.Background(), "open", notADatabase(err))
 }
 
 // writable reports whether a file can be made in the folder.

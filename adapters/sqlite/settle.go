@@ -41,6 +41,9 @@ func (w *writer) settled(ctx context.Context, t *txn) (stored bool, err error) {
 	if err := w.ready(ctx); err != nil {
 		return false, err
 	}
+	if w.settle.reopened != nil {
+		w.settle.reopened()
+	}
 	again, err := w.begin(ctx)
 	if err != nil {
 		return false, err

@@ -40,10 +40,11 @@ type txGuard struct {
 	lostConn  *conn
 	strict    atomic.Bool // set while a user's statement is prepared or run
 	abandoned atomic.Int64
+	grace     time.Duration // how long an interrupted statement may take to end
 }
 
 func newTxGuard() *txGuard {
-	g := &txGuard{}
+	g := &txGuard{grace: cutGrace}
 	g.db = sql.OpenDB(sessionConnector{g})
 	g.db.SetMaxIdleConns(-1)
 	return g
@@ -94,7 +95,7 @@ func (g *txGuard) run(ctx context.Context, fn any, c *conn, deadline time.Durati
 		err = errors.Join(context.Cause(ctx), err)
 	}
 	cancel() // database/sql takes the tx back by itself when its context ends
-	switch cerr := s.cut(); {
+	switch cerr := s.cut(g.grace); {
 	case errors.Is(cerr, errTxLost):
 		g.lostConn = c
 		return &backend.TxError{Err: errors.Join(err, cerr)}

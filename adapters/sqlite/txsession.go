@@ -38,8 +38,8 @@ func newSession(ctx context.Context, c *conn, strict *atomic.Bool) *txSession {
 
 // cut ends the session: what is open is closed, and every later use fails with sql.ErrTxDone. It returns errTxLost when a
 // statement does not end although it was interrupted; the connection is then closed by the goroutine that still uses it.
-func (s *txSession) cut() error {
-	t := time.NewTimer(cutGrace)
+func (s *txSession) cut(grace time.Duration) error {
+	t := time.NewTimer(grace)
 	defer t.Stop()
 	select {
 	case s.turn <- struct{}{}:

@@ -214,6 +214,36 @@ func TestTxStepSlowStatement(t *testing.T) {
 	}
 }
 
+// TestTxStepUninterruptible: the driver cannot interrupt a step to the next row. The connection is given up, the others are
+// committed on a new one as soon as the old one lets go, and the store is as good as before.
+func TestTxStepUninterruptible(t *testing.T) {
+	b, db := txStore(t)
+	shortDeadline(b, time.Millisecond)
+	b.writer.guard.grace = time.Millisecond
+	bad, good := change("bad", "f1", 1), change("good", "f2", 1)
+	bad.Tx = func(_ context.Context, tx *sql.Tx) error {
+		_ = pay("bad")(context.Background(), tx)
+		rows, err := tx.Query(strings.Replace(endless, "FROM c)", "FROM c WHERE x < 1000000)", 1))
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() { // the second call takes its time
+		}
+		return rows.Err()
+	}
+	if err := b.Commit(t.Context(), []*backend.Change{bad, good}); err != nil || good.Err != nil {
+		t.Fatal(err, good.Err)
+	}
+	if !errors.Is(bad.Err, errTxSlow) || !errors.Is(bad.Err, errTxLost) {
+		t.Errorf("error is %v, want %v", bad.Err, errTxLost)
+	}
+	commit(t, b, change("good", "f2", 2))
+	if got := payments(t, db); got != "" {
+		t.Errorf("payments are %q, want none", got)
+	}
+}
+
 // TestTxStepTooManyHanging: beyond the bound no new function is started.
 func TestTxStepTooManyHanging(t *testing.T) {
 	b, _ := txStore(t)

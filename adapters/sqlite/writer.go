@@ -68,10 +68,11 @@ type flow struct {
 	started bool // its first position is stored
 }
 
-// settleHooks let tests break a commit at its two doubtful moments.
+// settleHooks let tests break a commit at its doubtful moments.
 type settleHooks struct {
 	beforeCommit func() error
 	afterCommit  func() error
+	reopened     func()
 }
 
 func newWriter(b *Backend, c *conn, file fileID) *writer {

@@ -73,3 +73,36 @@ func (c *recordCache) clear() {
 	clear(c.ring)
 	c.next = 0
 }
+
+// versions remembers a version for each of the last runs. The oldest run goes first.
+type versions struct {
+	of   map[string]uint
+	ring []string
+	next int
+}
+
+func newVersions(size int) *versions {
+	return &versions{of: make(map[string]uint), ring: make([]string, size)}
+}
+
+func (v *versions) put(runID string, version uint) {
+	if old, ok := v.of[runID]; ok {
+		v.of[runID] = max(old, version)
+		return
+	}
+	delete(v.of, v.ring[v.next])
+	v.ring[v.next] = runID
+	v.next = (v.next + 1) % len(v.ring)
+	v.of[runID] = version
+}
+
+func (v *versions) get(runID string) (uint, bool) {
+	version, ok := v.of[runID]
+	return version, ok
+}
+
+func (v *versions) clear() {
+	clear(v.of)
+	clear(v.ring)
+	v.next = 0
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/stillwater-go/workflow/backend"
@@ -141,14 +142,25 @@ func closePart(c interface{ Close() error }) (err error) {
 	return c.Close()
 }
 
-// streak reports an error once for as long as the same one comes again and again.
-type streak struct{ last string }
+// streak reports an error once for as long as the same one comes again and again. It may be used concurrently.
+type streak struct {
+	mu   sync.Mutex
+	last string
+}
 
 func (s *streak) report(ctx context.Context, b *Backend, op string, err error) {
-	if text := err.Error(); text != s.last {
-		s.last = text
+	text := op + ": " + err.Error()
+	s.mu.Lock()
+	again := text == s.last
+	s.last = text
+	s.mu.Unlock()
+	if !again {
 		b.report(ctx, op, "", err)
 	}
 }
 
-func (s *streak) reset() { s.last = "" }
+func (s *streak) reset() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.last = ""
+}

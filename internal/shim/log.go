@@ -17,8 +17,9 @@ type privateLog struct {
 	finished int       // finished lines among entries
 	buckets  [][]*line // unfinished lines by bucket, by position; nil while nobody is joined
 	runs     map[string]int
-	scanned  int // unfinished lines that the scan brought
-	ended    int // runs that left the scan's listing by our commits; its pages shift by them
+	settled  *versions // runs of which this process has finished the newest version that it saw
+	scanned  int       // unfinished lines that the scan brought
+	ended    int       // runs that left the scan's listing by our commits; its pages shift by them
 	watchers []*watcher
 	scanRoom chan struct{}
 }
@@ -34,7 +35,7 @@ type line struct {
 }
 
 func newPrivateLog() *privateLog {
-	return &privateLog{runs: make(map[string]int), scanRoom: make(chan struct{}, 1)}
+	return &privateLog{runs: make(map[string]int), settled: newVersions(maxSettled), scanRoom: make(chan struct{}, 1)}
 }
 
 // ReadLog returns entries that this process received and has not finished.
@@ -116,6 +117,7 @@ func (l *privateLog) clear() {
 	defer l.mu.Unlock()
 	l.entries, l.buckets, l.finished, l.scanned = nil, nil, 0, 0
 	clear(l.runs)
+	l.settled.clear()
 }
 
 // append adds an entry and tells the watchers.
@@ -183,6 +185,9 @@ func (l *privateLog) finish(bucket int, pos int64) {
 		if l.runs[ln.record.RunID]--; l.runs[ln.record.RunID] == 0 {
 			delete(l.runs, ln.record.RunID)
 		}
+		if ln.current {
+			l.settled.put(ln.record.RunID, ln.record.Meta.Version)
+		}
 		if ln.scan {
 			l.scanned--
 			poke(l.scanRoom)
@@ -205,6 +210,14 @@ func (l *privateLog) has(runID string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.runs[runID] > 0
+}
+
+// hasSettled reports whether this process has finished that version of the run, or a newer one.
+func (l *privateLog) hasSettled(r *backend.Record) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	v, ok := l.settled.get(r.RunID)
+	return ok && v >= r.Meta.Version
 }
 
 // countEnd counts runs that ended, for the scan.

@@ -56,6 +56,7 @@ func (r *receiver) run() {
 func (r *receiver) hold(ctx context.Context) (opened bool) {
 	r.b.stateChanged(r.spec.Role, true)
 	defer r.b.stateChanged(r.spec.Role, false)
+	r.wantScan.Store(true)
 	var wait backoff
 	for {
 		s := newSession(r)
@@ -125,7 +126,6 @@ func (s *session) run(ctx context.Context) (err error) {
 	s.opened = true
 	var wg sync.WaitGroup
 	wg.Go(func() { s.tend(ctx) })
-	r.wantScan.Store(true)
 	r.holding.Store(true)
 	poke(r.t.scanWake)
 

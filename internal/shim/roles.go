@@ -67,7 +67,7 @@ func (t *tenure) start() {
 func (t *tenure) open() {
 	b := t.b
 	if b.cfg.Timeouts != nil {
-		restored := b.restoreTimers(t.ctx, t.buckets, false)
+		restored := b.restoreTimers(t.ctx, t.buckets, restore{})
 		t.wg.Go(func() { b.mirror.run(t.ctx, t.buckets, restored) })
 	}
 	if t.ctx.Err() != nil {

@@ -17,6 +17,7 @@ const (
 	maxSenders     = 256   // topics with an open sender
 	maxHeldRows    = 10000 // outbox rows put aside because they cannot be sent
 	maxMirrorQueue = 10000 // changes that the TimeoutStore did not take yet
+	maxSettled     = 10000 // runs of which is remembered that they wait for nothing of ours
 	maxAttempts    = 100   // attempts kept of one run
 	maxAttemptRuns = 10000 // runs of which attempts are kept
 	scanPage       = 200   // runs per page of the scan

@@ -1,0 +1,72 @@
+package workflow_test
+
+import (
+	"context"
+	"strconv"
+	"sync"
+	"testing"
+
+	"github.com/stillwater-go/workflow"
+	"github.com/stillwater-go/workflow/adapters/memory"
+)
+
+// BenchmarkSteps runs three-step runs, many at once, and reports steps per second.
+func BenchmarkSteps(b *testing.B) {
+	on := memory.New()
+	defer on.Close()
+	steps(b, build(b, on, three("bench")))
+}
+
+// steps triggers b.N runs of three steps and waits for all of them.
+func steps(b *testing.B, w *flow) {
+	var wg sync.WaitGroup
+	b.ReportAllocs()
+	b.ResetTimer()
+	ids := make([]string, b.N)
+	for g := range 64 {
+		wg.Go(func() {
+			for i := g; i < b.N; i += 64 {
+				id, err := w.Trigger(context.Background(), strconv.Itoa(i), workflow.WithInitialValue[object, status](&object{Note: demoText}))
+				if err != nil {
+					b.Error(err)
+					return
+				}
+				ids[i] = id
+			}
+		})
+	}
+	wg.Wait()
+	for _, id := range ids {
+		if _, err := w.Await(context.Background(), "", id, statusEnd); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.StopTimer()
+	b.ReportMetric(3*float64(b.N)/b.Elapsed().Seconds(), "steps/s")
+}
+
+// BenchmarkLoneRun measures a run that has no company.
+func BenchmarkLoneRun(b *testing.B) {
+	on := memory.New()
+	defer on.Close()
+	w := build(b, on, three("bench"))
+	b.ReportAllocs()
+	for i := range b.N {
+		id, err := w.Trigger(context.Background(), strconv.Itoa(i))
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := w.Await(context.Background(), "", id, statusEnd); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// demoText brings the object to the size of a small order.
+var demoText = func() string {
+	s := make([]byte, 500)
+	for i := range s {
+		s[i] = 'a' + byte(i%26)
+	}
+	return string(s)
+}()
