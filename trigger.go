@@ -72,8 +72,13 @@ func (w *Workflow[Type, Status]) Trigger(ctx context.Context, foreignID string, 
 	return rec.RunID, nil
 }
 
-// statusName is a status's own name for itself.
-func (w *Workflow[Type, Status]) statusName(status int) string {
+// statusName is a status's own name for itself, or its number where the user's String panics.
+func (w *Workflow[Type, Status]) statusName(status int) (name string) {
+	defer func() {
+		if recover() != nil {
+			name = strconv.Itoa(status)
+		}
+	}()
 	return backend.Cut(Status(status).String())
 }
 

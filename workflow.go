@@ -132,7 +132,7 @@ func (w *Workflow[Type, Status]) graphError(p graph.Problem) error {
 // describe names a status for people.
 func (w *Workflow[Type, Status]) describe(status int) string {
 	if s, ok := w.statuses[status]; ok {
-		return fmt.Sprintf("%s (%d)", s.String(), status)
+		return fmt.Sprintf("%s (%d)", w.statusName(int(s)), status)
 	}
 	return fmt.Sprint(status)
 }

@@ -147,13 +147,11 @@ func (b *backoff) next() time.Duration {
 
 func (b *backoff) reset() { b.last = 0 }
 
-// wait returns after d, at a wake-up, or when ctx ends. Zero waits for the other two alone.
+// wait returns after d of real time, at a wake-up, or when ctx ends. Zero waits for the other two alone.
 func wait(ctx context.Context, wake <-chan struct{}, d time.Duration) {
 	var after <-chan time.Time
 	if d > 0 {
-		timer := time.NewTimer(d)
-		defer timer.Stop()
-		after = timer.C
+		after = backend.RealClock{}.After(d)
 	}
 	select {
 	case <-ctx.Done():

@@ -12,7 +12,8 @@ import (
 // batchSize is how many events of one workflow are sent before the next workflow's turn.
 const batchSize = 100
 
-// relay sends the outbox events of a store to a streamer. One goroutine does it all, owned by the context.
+// relay sends the outbox events of a store to a streamer. One goroutine does it all, owned by the context. Its pauses are of
+// real time: a clock that stands still in a test must not keep a stream down that has come back.
 type relay struct {
 	ctx      context.Context
 	streamer backend.EventStreamer
@@ -63,7 +64,7 @@ func (r *relay) pass(p *publisher) (more bool, pause time.Duration) {
 		logError(r.ctx, r.logger, err)
 		return false, maxPause
 	}
-	now := time.Now()
+	now := backend.RealClock{}.Now()
 	for _, name := range names {
 		f := r.failing[name]
 		if f == nil || !now.Before(f.until) {
@@ -94,6 +95,6 @@ func (r *relay) turn(p *publisher, name string, f *failing, more bool) (*failing
 	} else if n > 0 {
 		f.pause.reset()
 	}
-	f.until = time.Now().Add(f.pause.next())
+	f.until = backend.RealClock{}.Now().Add(f.pause.next())
 	return f, more
 }

@@ -223,7 +223,7 @@ func TestTxStepUninterruptible(t *testing.T) {
 	bad, good := change("bad", "f1", 1), change("good", "f2", 1)
 	bad.Tx = func(_ context.Context, tx *sql.Tx) error {
 		_ = pay("bad")(context.Background(), tx)
-		rows, err := tx.Query(strings.Replace(endless, "FROM c)", "FROM c WHERE x < 1000000)", 1))
+		rows, err := tx.Query(strings.Replace(endless, "FROM c)", fmt.Sprintf("FROM c WHERE x < %d)", slowRows), 1))
 		if err != nil {
 			return err
 		}

@@ -144,7 +144,7 @@ func (e *Engine) complete(batch []*member, err error, self bool) {
 		if m.change.Err == nil && m.kind != kindHold && m.kind != kindClaim {
 			e.noteDues(m.change)
 		}
-		if m.task != nil && e.settle(m) {
+		if m.task != nil && e.settle(m, err != nil) {
 			again = append(again, m)
 		}
 	}
@@ -181,9 +181,9 @@ func (e *Engine) noteDues(c *backend.Change) {
 	}
 }
 
-// settle decides what a stored or refused change means for its delivery; e.mu is held. It reports true where the member
-// carries a new change that has to be submitted.
-func (e *Engine) settle(m *member) bool {
+// settle decides what a stored or refused change means for its delivery; e.mu is held. down says that the commit failed as a whole. It
+// reports true where the member carries a new change that has to be submitted.
+func (e *Engine) settle(m *member, down bool) bool {
 	t, err := m.task, m.change.Err
 	switch {
 	case err == nil:
@@ -196,13 +196,17 @@ func (e *Engine) settle(m *member) bool {
 			e.finish(t)
 		}
 		return false
-	case errors.Is(err, backend.ErrVersionConflict):
+	case errors.Is(err, backend.ErrVersionConflict), !down && errors.Is(err, backend.ErrRecordNotFound):
+		if t.stored || t.claim != claimNone {
+			t.role.flow.overtaken(t.key)
+		}
 		e.finish(t) // somebody else moved the run: the event of that version is on its way
 		return false
 	case m.kind == kindClaim:
 		t.claim = claimNone // tried again by the watchdog
+		e.claims--
 		return false
-	case m.kind == kindAdvance && blamesRun(err):
+	case m.kind == kindAdvance && m.change.Attempt == nil && !down: // the change itself is bad: a failed attempt
 		*m = e.failed(t, err)
 		return true
 	default:
@@ -210,13 +214,6 @@ func (e *Engine) settle(m *member) bool {
 		e.armWatchdog()
 		return false
 	}
-}
-
-// blamesRun reports whether a refused change is the fault of what the run's code did, so that it is a failed attempt.
-func blamesRun(err error) bool {
-	var tx *backend.TxError
-	return errors.As(err, &tx) || errors.Is(err, backend.ErrTxUnsupported) || errors.Is(err, backend.ErrTooLarge) ||
-		errors.Is(err, backend.ErrInvalidID) || errors.Is(err, backend.ErrWorkflowInProgress)
 }
 
 // storeFailing reports a failing store once per streak.

@@ -303,7 +303,7 @@ func (e *Engine) finish(t *task) {
 // outOfHand takes a task out of what is in work.
 func (e *Engine) outOfHand(t *task) {
 	e.running.remove(t)
-	if t.claim == claimHeld {
+	if t.claim != claimNone {
 		e.claims--
 	}
 	t.claim = claimNone
@@ -375,6 +375,7 @@ func (e *Engine) nextTask(starting bool) *task {
 		t.started = time.Now()
 		t.deadline = t.started.Add(t.handler.Deadline)
 		t.ended, t.endedAt = nil, time.Time{}
+		t.attempt, t.cancel = nil, nil
 		e.running.add(t)
 		r.enring()
 		e.armWatchdog()

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/stillwater-go/workflow/backend"
@@ -90,6 +91,7 @@ type Attempt struct {
 
 	engine *Engine
 	task   *task
+	taken  atomic.Bool // its outcome is decided: by the worker that ran it, or by the watchdog that gave it up
 }
 
 // Backend returns the backend that the attempt's commit will go to.

@@ -25,8 +25,9 @@ type task struct {
 	data     []byte
 
 	phase    atomic.Int32
-	mark     mark  // its place in the window
-	next     *task // what waits behind it: the run's newer version, or its next hook event
+	mark     mark     // its place in the window
+	next     *task    // what waits behind it: the run's newer version, or its next hook event
+	attempt  *Attempt // the one in work
 	cancel   context.CancelCauseFunc
 	ended    error // why the context was ended
 	endedAt  time.Time
@@ -54,9 +55,8 @@ const (
 	phaseReady int32 = iota
 	phaseRunning
 	phaseCommitting
-	phaseWaiting   // its truth is its due row
-	phaseGone      // done, or dropped
-	phaseAbandoned // the handler ignores its end; its answer will be thrown away
+	phaseWaiting // its truth is its due row
+	phaseGone    // done, or dropped
 )
 
 type claimState int

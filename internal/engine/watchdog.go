@@ -98,7 +98,7 @@ func (e *Engine) lookAt(t *task, now time.Time) *member {
 	case t.ended == nil && now.After(t.deadline):
 		e.end(t, ErrDeadline)
 	case t.ended != nil && now.Sub(t.endedAt) > abandonAfter:
-		if !t.phase.CompareAndSwap(phaseRunning, phaseAbandoned) {
+		if t.attempt == nil || !t.attempt.taken.CompareAndSwap(false, true) {
 			return nil
 		}
 		e.abandoned++ // its goroutine is lost until the handler returns; work goes on without it
@@ -127,18 +127,23 @@ func (e *Engine) lookAt(t *task, now time.Time) *member {
 // claimOf makes the due row of a long attempt.
 func (e *Engine) claimOf(t *task, now time.Time) *member {
 	t.claim = claimAsked
-	e.claims++
-	if e.claims == maxClaims {
+	if e.claims++; e.claims == maxClaims {
 		e.logError(&backend.Error{Op: "claim", Err: fmt.Errorf("%d handlers run for long", maxClaims), Hint: "further slow handlers keep their slots, and their roles stop receiving"})
 	}
+	return &member{task: t, kind: kindClaim, change: claimChange(t, now)}
+}
+
+// claimChange stores how long a claim is good for.
+func claimChange(t *task, now time.Time) *backend.Change {
+	clock := t.role.flow.spec.Clock.Now()
 	first := t.firstAt
 	if first.IsZero() {
-		first = t.role.flow.spec.Clock.Now()
+		first = clock
 	}
-	return &member{task: t, kind: kindClaim, change: &backend.Change{Hold: []backend.Delivery{{
+	return &backend.Change{Hold: []backend.Delivery{{
 		DeliveryKey: t.key, WorkflowName: t.role.flow.spec.Name, Bucket: t.role.bucket, Attempts: t.attempts, FirstAt: first,
-		State: backend.DeliveryClaimed, Due: t.role.flow.spec.Clock.Now().Add(t.deadline.Sub(now)), Data: t.data,
-	}}}}
+		State: backend.DeliveryClaimed, Due: clock.Add(t.deadline.Sub(now)), Data: t.data,
+	}}}
 }
 
 // claimed frees the slot of an attempt whose claim is stored; e.mu is held.
@@ -184,10 +189,7 @@ func (e *Engine) heartbeat(ctx context.Context, t *task) error {
 	t.deadline = now.Add(t.handler.Deadline)
 	var c *backend.Change
 	if t.claim == claimHeld {
-		m := e.claimOf(t, now)
-		e.claims-- // it counts already
-		t.claim = claimHeld
-		c = m.change
+		c = claimChange(t, now)
 	}
 	e.mu.Unlock()
 	if c == nil {

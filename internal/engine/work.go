@@ -40,26 +40,31 @@ func (e *Engine) execute(t *task) bool {
 		return true
 	}
 	ctx, cancel := context.WithCancelCause(t.role.flow.handlerCtx)
-	if !e.begin(t, cancel) {
+	a := &Attempt{Record: t.rec, Number: t.attempts + 1, engine: e, task: t}
+	if !e.begin(t, a, cancel) {
 		cancel(nil)
 		return true
 	}
-	a := &Attempt{Record: t.rec, Number: t.attempts + 1, engine: e, task: t}
 	answer, err := e.callTask(ctx, t, a)
 	cancel(nil)
-	if !t.phase.CompareAndSwap(phaseRunning, phaseCommitting) {
-		e.mu.Lock()
-		e.abandoned--
-		e.kick(false)
-		e.mu.Unlock()
+	if !a.taken.CompareAndSwap(false, true) {
+		e.comeBack()
 		return false
 	}
 	e.hand(t, e.judge(ctx, t, a, answer, err))
 	return true
 }
 
-// begin publishes the attempt's cancel function; it reports false when the task was ended before it began.
-func (e *Engine) begin(t *task, cancel context.CancelCauseFunc) bool {
+// comeBack is called by a worker whose handler returned after it was given up.
+func (e *Engine) comeBack() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.abandoned--
+	e.kick(false)
+}
+
+// begin publishes the attempt and its cancel function; it reports false when the task was ended before it began.
+func (e *Engine) begin(t *task, a *Attempt, cancel context.CancelCauseFunc) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if t.ended != nil {
@@ -70,7 +75,7 @@ func (e *Engine) begin(t *task, cancel context.CancelCauseFunc) bool {
 		}
 		return false
 	}
-	t.cancel = cancel
+	t.attempt, t.cancel = a, cancel
 	return true
 }
 
@@ -93,10 +98,8 @@ func (e *Engine) callTask(ctx context.Context, t *task, a *Attempt) (answer mach
 
 // afterGoexit finishes the attempt of a worker whose goroutine was ended by user code, and goes on in its place.
 func (e *Engine) afterGoexit(ctx context.Context, t *task, a *Attempt) {
-	if !t.phase.CompareAndSwap(phaseRunning, phaseCommitting) {
-		e.mu.Lock()
-		e.abandoned--
-		e.mu.Unlock()
+	if !a.taken.CompareAndSwap(false, true) {
+		e.comeBack()
 		return
 	}
 	e.hand(t, e.judge(ctx, t, a, machine.Answer{}, ErrGoexit))

@@ -13,13 +13,14 @@ import (
 type privateLog struct {
 	mu       sync.Mutex
 	head     int64
-	entries  []*line   // by position; finished ones are taken out in bulk
-	finished int       // finished lines among entries
-	buckets  [][]*line // unfinished lines by bucket, by position; nil while nobody is joined
-	runs     map[string]int
-	settled  *versions // runs of which this process has finished the newest version that it saw
-	scanned  int       // unfinished lines that the scan brought
-	ended    int       // runs that left the scan's listing by our commits; its pages shift by them
+	entries  []*line            // by position; finished ones are taken out in bulk
+	finished int                // finished lines among entries
+	buckets  [][]*line          // unfinished lines by bucket, by position; nil while nobody is joined
+	runs     map[string][]*line // unfinished lines by run
+	settled  *versions          // runs of which this process has finished the newest version that it saw
+	found    *versions          // those of them whose event was not seen: the scan was faster
+	scanned  int                // unfinished lines that the scan brought
+	ended    int                // runs that left the scan's listing by our commits; its pages shift by them
 	watchers []*watcher
 	scanRoom chan struct{}
 }
@@ -35,7 +36,10 @@ type line struct {
 }
 
 func newPrivateLog() *privateLog {
-	return &privateLog{runs: make(map[string]int), settled: newVersions(maxSettled), scanRoom: make(chan struct{}, 1)}
+	return &privateLog{
+		runs: make(map[string][]*line), settled: newVersions(maxSettled), found: newVersions(maxSettled),
+		scanRoom: make(chan struct{}, 1),
+	}
 }
 
 // ReadLog returns entries that this process received and has not finished.
@@ -118,6 +122,7 @@ func (l *privateLog) clear() {
 	l.entries, l.buckets, l.finished, l.scanned = nil, nil, 0, 0
 	clear(l.runs)
 	l.settled.clear()
+	l.found.clear()
 }
 
 // append adds an entry and tells the watchers.
@@ -132,7 +137,7 @@ func (l *privateLog) append(ln *line) {
 	l.entries = append(l.entries, ln)
 	bucket := backend.BucketOf(ln.record.RunID, len(l.buckets))
 	l.buckets[bucket] = append(l.buckets[bucket], ln)
-	l.runs[ln.record.RunID]++
+	l.runs[ln.record.RunID] = append(l.runs[ln.record.RunID], ln)
 	if ln.scan {
 		l.scanned++
 	}
@@ -178,23 +183,8 @@ func (l *privateLog) finish(bucket int, pos int64) {
 	of := l.buckets[bucket]
 	n := 0
 	for ; n < len(of) && of[n].pos <= pos; n++ {
-		ln := of[n]
+		l.finishLine(of[n])
 		of[n] = nil
-		ln.done = true
-		l.finished++
-		if l.runs[ln.record.RunID]--; l.runs[ln.record.RunID] == 0 {
-			delete(l.runs, ln.record.RunID)
-		}
-		if ln.current {
-			l.settled.put(ln.record.RunID, ln.record.Meta.Version)
-		}
-		if ln.scan {
-			l.scanned--
-			poke(l.scanRoom)
-		}
-		if ln.item != nil {
-			ln.item.finish()
-		}
 	}
 	if l.buckets[bucket] = of[n:]; len(of) == n {
 		l.buckets[bucket] = nil
@@ -205,11 +195,57 @@ func (l *privateLog) finish(bucket int, pos int64) {
 	}
 }
 
+// finishLine ends one entry; l.mu is held.
+func (l *privateLog) finishLine(ln *line) {
+	runID, version := ln.record.RunID, ln.record.Meta.Version
+	ln.done = true
+	l.finished++
+	if rest := slices.DeleteFunc(l.runs[runID], func(o *line) bool { return o == ln }); len(rest) > 0 {
+		l.runs[runID] = rest
+	} else {
+		delete(l.runs, runID)
+	}
+	if ln.current {
+		l.settled.put(runID, version)
+	}
+	if ln.scan {
+		l.scanned--
+		poke(l.scanRoom)
+	}
+	switch {
+	case ln.item != nil:
+		ln.item.finish()
+	case ln.current && version > 0:
+		l.found.put(runID, version)
+	}
+}
+
+// foundBefore reports whether the scan has brought the version of an event already. Then the event needs no entry of its own: it is
+// finished with the scan's entry.
+func (l *privateLog) foundBefore(it *item) bool {
+	if it.version == 0 {
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if v, ok := l.found.get(it.runID); ok && v == it.version {
+		it.finish()
+		return true
+	}
+	for _, ln := range l.runs[it.runID] {
+		if ln.scan && ln.current && ln.item == nil && ln.record.Meta.Version == it.version {
+			ln.item = it
+			return true
+		}
+	}
+	return false
+}
+
 // has reports whether an unfinished entry of the run is in the log.
 func (l *privateLog) has(runID string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.runs[runID] > 0
+	return len(l.runs[runID]) > 0
 }
 
 // hasSettled reports whether this process has finished that version of the run, or a newer one.

@@ -29,6 +29,9 @@ func (s *session) resolve(ctx context.Context, it *item) error {
 		it.finish() // topics of different workflows can collide; other shards have other receivers
 		return nil
 	}
+	if b.log.foundBefore(it) {
+		return nil
+	}
 	rec := b.cache.get(it.runID, it.version)
 	if rec == nil {
 		var err error

@@ -25,12 +25,16 @@ type charge struct {
 const fingerprintKey = "orders"
 
 // openBooks connects to the file. The store must be open already: it makes the file what it is. The driver is the store's own.
-func openBooks(path string) (*books, error) {
+func openBooks(path string, readOnly bool) (*books, error) {
 	p := filepath.ToSlash(path)
 	if !strings.HasPrefix(p, "/") {
 		p = "/" + p // a drive letter
 	}
-	db, err := sql.Open("sqlite", "file://"+(&url.URL{Path: p}).EscapedPath()+"?_pragma=busy_timeout(5000)&_txlock=immediate")
+	dsn := "file://" + (&url.URL{Path: p}).EscapedPath() + "?_pragma=busy_timeout(5000)&_txlock=immediate"
+	if readOnly {
+		dsn += "&mode=ro"
+	}
+	db, err := sql.Open("sqlite", dsn)
 	if err != nil {
 		return nil, fmt.Errorf("open the ledger: %w", err)
 	}

@@ -23,17 +23,19 @@ const barCells = 24
 // snapshot is how far the demo is.
 type snapshot struct {
 	done, total int
-	steps       int64
-	elapsed     time.Duration
-	perSecond   float64
+	// before is how many of those done were done when the showing began.
+	before    int
+	elapsed   time.Duration
+	perSecond float64
 }
 
 // eta is about how long the rest will take; ok is false while nobody can know.
 func (s snapshot) eta() (d time.Duration, ok bool) {
-	if s.done == 0 || s.elapsed <= 0 || s.done >= s.total {
+	here := s.done - s.before
+	if here <= 0 || s.elapsed <= 0 || s.done >= s.total {
 		return 0, false
 	}
-	return time.Duration(float64(s.elapsed) / float64(s.done) * float64(s.total-s.done)), true
+	return time.Duration(float64(s.elapsed) / float64(here) * float64(s.total-s.done)), true
 }
 
 // plain is the line for a pipe or a file.
@@ -66,7 +68,8 @@ type progress struct {
 	live  bool // out is a terminal
 	quiet bool
 	clock backend.Clock
-	look  func() (done, total int, steps int64, since time.Duration)
+	// look says how many orders are done of how many, how many were done before, and how many steps were made since when.
+	look func() (s snapshot, steps int64)
 
 	mu    sync.Mutex
 	drawn bool
@@ -133,17 +136,18 @@ func (p *progress) show() {
 
 // measure takes a snapshot; the speed is an average that forgets within about a second.
 func (p *progress) measure() snapshot {
-	done, total, steps, since := p.look()
-	if dt := since - p.lastAt; dt > 0 {
+	s, steps := p.look()
+	if dt := s.elapsed - p.lastAt; dt > 0 {
 		now := float64(steps-p.lastSteps) / dt.Seconds()
 		weight := min(1, dt.Seconds())
 		if p.lastAt == 0 {
 			weight = 1
 		}
 		p.speed += weight * (now - p.speed)
-		p.lastSteps, p.lastAt = steps, since
+		p.lastSteps, p.lastAt = steps, s.elapsed
 	}
-	return snapshot{done: done, total: total, steps: steps, elapsed: since, perSecond: p.speed}
+	s.perSecond = p.speed
+	return s
 }
 
 // wipe takes the bar away; p.mu is held.

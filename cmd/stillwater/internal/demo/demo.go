@@ -1,0 +1,362 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/stillwater-go/workflow"
+	"github.com/stillwater-go/workflow/adapters/sqlite"
+	"github.com/stillwater-go/workflow/backend"
+	"github.com/stillwater-go/workflow/cmd/stillwater/internal/term"
+)
+
+// The defaults of the command.
+const (
+	DefaultDB     = "./stillwater-demo.db"
+	DefaultOrders = 10_000
+	DefaultSeed   = 1
+	// MaxOrders bounds a generated demo, which keeps a line per order in memory.
+	MaxOrders = 10_000_000
+)
+
+const (
+	// placers is how many orders are placed at the same time: they share the commits.
+	placers = 256
+	// listPage is how many runs are read at once.
+	listPage = 1000
+	// maxComplaints bounds how many of the engine's own errors are shown.
+	maxComplaints = 20
+)
+
+// Options is what the demo is to do.
+type Options struct {
+	// DB is the store's file. Defaults to DefaultDB.
+	DB string
+	// Orders and Seed say which orders are made. They do not count where Input is given. Orders must be positive.
+	Orders int
+	Seed   int64
+	// Input is a file of orders as JSON lines, "-" for Stdin. Defaults to generated orders.
+	Input string
+	Stdin io.Reader
+	// Fresh deletes what an earlier demo left.
+	Fresh bool
+	// Messages takes progress and bad lines. Live says that it is a terminal, Quiet that progress is not wanted.
+	Messages io.Writer
+	Live     bool
+	Quiet    bool
+	Style    term.Style
+	// Clock defaults to the machine's.
+	Clock backend.Clock
+}
+
+// Again returns the command that goes on with the same store and orders.
+func (o Options) Again() string {
+	args := []string{"stillwater demo"}
+	if o.Input != "" {
+		args = append(args, "--input "+quoteArg(o.Input))
+	} else {
+		if o.Orders != DefaultOrders {
+			args = append(args, fmt.Sprintf("--orders %d", o.Orders))
+		}
+		if o.Seed != DefaultSeed {
+			args = append(args, fmt.Sprintf("--seed=%d", o.Seed))
+		}
+	}
+	if o.DB != DefaultDB {
+		args = append(args, "--db "+quoteArg(o.DB))
+	}
+	return strings.Join(args, " ")
+}
+
+// quoteArg writes an argument so that a shell takes it as one.
+func quoteArg(s string) string {
+	if s != "" && !strings.ContainsFunc(s, func(r rune) bool { return !strings.ContainsRune("./_-+,:@%", r) && !letterOrDigit(r) }) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+func letterOrDigit(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r > 127
+}
+
+// Run places the orders that are not there yet, takes all of them to their end, and reconciles. When ctx ends it stops in good order
+// and the summary says Interrupted. A reconciliation that does not come out is in the summary too.
+//
+// The error says that the demo could not do its work: it matches backend.ErrNotOurs, ErrLocked, ErrFull and so on, and says what to do.
+func Run(ctx context.Context, o Options) (*Summary, error) {
+	if o.Clock == nil {
+		o.Clock = backend.RealClock{}
+	}
+	if o.Fresh {
+		if err := removeOld(ctx, o.DB); err != nil {
+			return nil, err
+		}
+	}
+	src, err := o.source()
+	if err != nil {
+		return nil, err
+	}
+	s, err := run(ctx, o, src)
+	return s, errors.Join(err, src.close())
+}
+
+func (o Options) source() (*source, error) {
+	if o.Input == "" {
+		if o.Orders < 1 || o.Orders > MaxOrders {
+			return nil, fmt.Errorf("the number of orders is %d, it must be 1 to %d", o.Orders, MaxOrders)
+		}
+		return generated(o.Seed, o.Orders), nil
+	}
+	return fromFile(o.Input, o.Stdin, func(line int, reason error) {
+		fmt.Fprintf(o.Messages, "%s line %d: %v\n", o.Style.Yellow("bad input,"), line, reason)
+	})
+}
+
+func run(ctx context.Context, o Options, src *source) (s *Summary, err error) {
+	store, books, err := open(ctx, o.DB, src)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, books.close(), store.Close()) }()
+	d := &session{o: o, src: src, store: store, books: books, meter: newMeter(store, o.Clock)}
+	return d.run(ctx)
+}
+
+// session is one start of the demo.
+type session struct {
+	o     Options
+	src   *source
+	store *sqlite.Backend
+	books *books
+	meter *meter
+	flow  *workflow.Workflow[Order, Status]
+
+	placed     []bool // by order: an earlier start has placed it
+	thereRuns  int    // runs of earlier starts
+	thereEnded int    // those of them that had come to an end
+	paused     []string
+	began      time.Time
+	progress   progress
+	complaints atomic.Int64
+}
+
+func (d *session) run(ctx context.Context) (*Summary, error) {
+	var err error
+	if d.flow, err = newFlow(d.meter, d.o.Clock, engineLog{d}); err != nil {
+		return nil, err
+	}
+	if err := d.takeStock(ctx); err != nil {
+		return nil, stopped(ctx, err)
+	}
+	d.greet()
+	d.began = d.o.Clock.Now()
+	d.progress = progress{out: d.o.Messages, style: d.o.Style, live: d.o.Live, quiet: d.o.Quiet, clock: d.o.Clock, look: d.look}
+	d.progress.start()
+	err = d.work(ctx)
+	d.progress.stop()
+	if err != nil {
+		return nil, fmt.Errorf("%w\nnothing is lost; go on with: %s", err, d.o.Again())
+	}
+	return d.sum(ctx)
+}
+
+// stopped makes an error of a context's end what people call it.
+func stopped(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("interrupted before the first order: %w", ctx.Err())
+	}
+	return err
+}
+
+// takeStock reads what earlier starts have left.
+func (d *session) takeStock(ctx context.Context) error {
+	index := make(map[string]int, len(d.src.orders))
+	for i, o := range d.src.orders {
+		index[o.ID] = i
+	}
+	d.placed = make([]bool, len(d.src.orders))
+	return eachRun(ctx, d.store, func(rec *backend.Record) {
+		d.thereRuns++
+		if i, ok := index[rec.ForeignID]; ok {
+			d.placed[i] = true
+		}
+		if ended(rec.RunState) {
+			d.thereEnded++
+		}
+		if rec.RunState == backend.RunStatePaused {
+			d.paused = append(d.paused, rec.RunID)
+		}
+	})
+}
+
+// eachRun shows every run of the demo's workflow.
+func eachRun(ctx context.Context, runs backend.Runs, see func(*backend.Record)) error {
+	for at := int64(0); ; {
+		page, err := runs.List(ctx, workflowName, at, listPage, backend.OrderTypeAscending)
+		if err != nil {
+			return fmt.Errorf("list the runs: %w", err)
+		}
+		for i := range page {
+			see(&page[i])
+		}
+		at += int64(len(page))
+		if len(page) < listPage {
+			return nil
+		}
+	}
+}
+
+func (d *session) greet() {
+	if d.o.Quiet {
+		return
+	}
+	text := fmt.Sprintf("%s, store %s.", d.src.title, d.o.DB)
+	if d.thereRuns > 0 {
+		text += fmt.Sprintf(" Going on: %s placed before, %s done.", thousands(int64(d.thereRuns)), thousands(int64(d.thereEnded)))
+	} else {
+		text += " Stop it at any moment, even with kill -9: started again it goes on where it was."
+	}
+	fmt.Fprintln(d.o.Messages, d.o.Style.Dim(text))
+}
+
+// look says how far the demo is.
+func (d *session) look() (snapshot, int64) {
+	m := d.meter.read()
+	return snapshot{
+		done: d.thereEnded + int(m.settled), total: len(d.src.orders), before: d.thereEnded, elapsed: d.o.Clock.Now().Sub(d.began),
+	}, m.transitions
+}
+
+// work places the orders and waits until all runs have come to an end, or ctx has.
+func (d *session) work(ctx context.Context) error {
+	// The engine outlives ctx, so that what is in work when ctx ends is finished in good order by Stop.
+	d.flow.Run(context.WithoutCancel(ctx))
+	defer d.flow.Stop()
+	for _, runID := range d.paused { // an earlier start gave up on it
+		if err := d.flow.RunStateController(runID).Resume(ctx); err != nil {
+			return ignoreEnd(ctx, err)
+		}
+	}
+	if err := d.place(ctx); err != nil {
+		return ignoreEnd(ctx, err)
+	}
+	for {
+		if m := d.meter.read(); int64(d.thereEnded)+m.settled >= int64(d.thereRuns)+m.runs {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-d.meter.moved:
+		}
+	}
+}
+
+// ignoreEnd returns err, or nil where it only says that ctx has ended.
+func ignoreEnd(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// place triggers a run for every order that has none.
+func (d *session) place(ctx context.Context) error {
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	var next atomic.Int64
+	var group sync.WaitGroup
+	for range min(placers, len(d.src.orders)) {
+		group.Go(func() {
+			for ctx.Err() == nil {
+				i := int(next.Add(1)) - 1
+				if i >= len(d.src.orders) {
+					return
+				}
+				if d.placed[i] {
+					continue
+				}
+				if err := d.placeOne(ctx, i); err != nil {
+					fail(err)
+				}
+			}
+		})
+	}
+	group.Wait()
+	return context.Cause(ctx)
+}
+
+func (d *session) placeOne(ctx context.Context, i int) error {
+	order, err := d.src.load(i)
+	if err != nil {
+		return err
+	}
+	_, err = d.flow.Trigger(ctx, order.ID, workflow.WithInitialValue[Order, Status](order))
+	return err
+}
+
+// sum reads everything back from the disk and adds it up.
+func (d *session) sum(ctx context.Context) (*Summary, error) {
+	m := d.meter.read()
+	total := int64(d.thereRuns) + m.runs
+	left := len(d.src.orders) - d.thereEnded - int(m.settled)
+	s := &Summary{
+		DB: d.o.DB, Source: d.src.title, Orders: len(d.src.orders), BadLines: d.src.badLines, AlreadyThere: d.thereRuns,
+		Left: max(0, left), Interrupted: ctx.Err() != nil && int64(d.thereEnded)+m.settled < max(total, int64(len(d.src.orders))), Again: d.o.Again(),
+	}
+	ctx = context.WithoutCancel(ctx) // a second signal ends the process
+	s.measure(m.transitions, m.last.Sub(d.began).Seconds())
+	r := newReconciliation(d.src.orders)
+	err := eachRun(ctx, d.store, func(rec *backend.Record) { r.run(rec) })
+	if err == nil {
+		err = d.books.charges(ctx, r.charge)
+	}
+	if err == nil {
+		s.Retries, err = d.countRetries(ctx, r)
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.fill(r)
+	return s, nil
+}
+
+// countRetries adds up the failed attempts that the store keeps, of all starts.
+func (d *session) countRetries(ctx context.Context, r *reconciliation) (int, error) {
+	retries := 0
+	for _, id := range r.ids {
+		o := r.orders[id]
+		if o.runs == 0 {
+			continue
+		}
+		attempts, err := d.store.Attempts(ctx, o.runID, listPage)
+		if err != nil {
+			return 0, fmt.Errorf("count the retries: %w", err)
+		}
+		retries += len(attempts)
+	}
+	return retries, nil
+}
+
+// engineLog shows the engine's own errors, such as a full disk, between the progress.
+type engineLog struct{ d *session }
+
+// Debug is not wanted.
+func (l engineLog) Debug(context.Context, string, map[string]string) {}
+
+// Error shows the first few.
+func (l engineLog) Error(_ context.Context, err error) {
+	switch n := l.d.complaints.Add(1); {
+	case n < maxComplaints:
+		l.d.progress.say("%s %v", l.d.o.Style.Yellow("engine:"), err)
+	case n == maxComplaints:
+		l.d.progress.say("engine: further errors are not shown")
+	}
+}
