@@ -2,6 +2,7 @@ package workflow
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -70,3 +71,5 @@ func (w *Workflow[Type, Status]) Await(ctx context.Context, foreignID, runID str
 func endedBefore(rec *Record) bool {
 	return rec.RunState == RunStateCancelled || rec.RunState == RunStatePaused
 }
+
+func isNotFound(err error) bool { return errors.Is(err, ErrRecordNotFound) }

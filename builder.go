@@ -17,6 +17,7 @@ import (
 // value without an error leaves the run where it is.
 type StatusType interface {
 	~int | ~int32 | ~int64
+	// String names the status. It may be called from any goroutine.
 	String() string
 }
 

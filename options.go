@@ -240,7 +240,10 @@ func OutboxLagAlert(d time.Duration) OutboxOption {
 
 // ErrorCounter counts errors by labels. Implementations must be safe for concurrent use.
 type ErrorCounter interface {
+	// Add counts the error under the labels and returns the new count.
 	Add(err error, labels ...string) int
+	// Count returns the count.
 	Count(err error, labels ...string) int
+	// Clear sets the count to zero.
 	Clear(err error, labels ...string)
 }

@@ -66,6 +66,7 @@ type AdvancingStreamer interface {
 type EventSender interface {
 	// Send appends one event. The headers are not kept.
 	Send(ctx context.Context, foreignID string, statusType int, headers map[Header]string) error
+	// Close ends the sender; Send then fails with ErrClosed.
 	Close() error
 }
 
@@ -75,6 +76,7 @@ type EventReceiver interface {
 	// (then ErrClosed). It advances. The Ack is idempotent and cumulative over what this receiver got; it moves the name's
 	// cursor once and only forward. What was not acked comes again to the next receiver of that name.
 	Recv(ctx context.Context) (*Event, Ack, error)
+	// Close wakes a parked Recv; the name's cursor stays.
 	Close() error
 }
 
@@ -88,7 +90,9 @@ type ConnectorConstructor interface {
 
 // ConnectorConsumer receives the events of an outside stream.
 type ConnectorConsumer interface {
+	// Recv parks until an event is there, ctx ends (then ctx.Err()), or it is closed (then ErrClosed).
 	Recv(ctx context.Context) (*ConnectorEvent, Ack, error)
+	// Close wakes a parked Recv; the name's cursor stays.
 	Close() error
 }
 
@@ -122,6 +126,7 @@ type RoleScheduler interface {
 
 // TimeoutStore is the classic store of timeouts.
 type TimeoutStore interface {
+	// Create adds a timeout of a run's status.
 	Create(ctx context.Context, workflowName, foreignID, runID string, status int, expireAt time.Time) error
 	// Complete marks the timeout as done, or returns ErrTimeoutNotFound.
 	Complete(ctx context.Context, id int64) error
@@ -156,7 +161,9 @@ type Logger interface {
 // Clock is the source of time for timers, schedules, backoff, lag and timestamps. The clocks of k8s.io/utils/clock and
 // its fake satisfy it.
 type Clock interface {
+	// Now returns the present time.
 	Now() time.Time
+	// After returns a channel that gets the time once d has passed.
 	After(d time.Duration) <-chan time.Time
 }
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"sync"
-	"testing"
 	"time"
 
 	"github.com/stillwater-go/workflow/backend"
@@ -237,47 +236,4 @@ func (r *refReceiver) Close() error {
 	}
 	r.once.Do(func() { close(r.closed) })
 	return nil
-}
-
-// streamBug is a mistake planted in the reference streamer.
-type streamBug string
-
-const (
-	noStreamBug            streamBug = ""
-	declaresNothing        streamBug = "does not declare that it advances"
-	mixesTopics            streamBug = "mixes topics"
-	mixesNames             streamBug = "has one cursor for all names"
-	mixesCursorsOfTopics   streamBug = "has one cursor for all topics"
-	swapsEvents            streamBug = "swaps two events"
-	losesUnderLoad         streamBug = "loses an event now and then"
-	keepsTheSendersMap     streamBug = "keeps the sender's map"
-	sharesHeaders          streamBug = "shares headers between receivers"
-	dropsEmptyHeaders      streamBug = "drops empty headers"
-	sendsAfterClose        streamBug = "sends after close"
-	sendsAndSaysCancelled  streamBug = "sends and says cancelled"
-	wakesNobody            streamBug = "wakes nobody"
-	closeEndsTheTopic      streamBug = "ends the topic with one sender"
-	closeWakesNobody       streamBug = "leaves a parked receiver asleep on close"
-	closeLosesTheCursor    streamBug = "loses the cursor on close"
-	closeAcks              streamBug = "acks everything on close"
-	closedForOtherReasons  streamBug = "has its own error for closed"
-	latestAlwaysWins       streamBug = "starts a known name at the end"
-	ignoresFromLatest      streamBug = "ignores StreamFromLatest"
-	fromLatestIsOneLate    streamBug = "skips the first event of a new name"
-	storesNoCursorAtOpen   streamBug = "stores no cursor for a new name"
-	newNamesStartAtTheEnd  streamBug = "starts new names at the end"
-	spinsWhileParked       streamBug = "spins while parked"
-	deafToItsContext       streamBug = "is deaf to its context"
-	contextErrorIsItsOwn   streamBug = "has its own error for an ended context"
-	contextEndSkipsAnEvent streamBug = "skips an event when a context ends"
-	advancesAtTheAck       streamBug = "advances at the ack"
-	splitsEvents           streamBug = "splits events among the receivers of a name"
-	acksGoBack             streamBug = "moves its cursor back"
-	acksCountEach          streamBug = "counts acks instead of heeding what they are for"
-	acksWhatOthersGot      streamBug = "acks what nobody got"
-	forgetsAcks            streamBug = "forgets acks"
-)
-
-func TestReferenceStreamerPasses(t *testing.T) {
-	RunStreamer(t, func(*testing.T) backend.EventStreamer { return newRefStream(noStreamBug) }, StreamGuarantees{})
 }

@@ -97,7 +97,7 @@ func contextEndLosesNothing(s *stream) {
 			return
 		}
 		rng := rand.New(rand.NewPCG(3, 4))
-		bound, stop := context.WithTimeout(s.Context(), patience)
+		bound, stop := context.WithTimeout(s.Context(), patienceOf(s.T))
 		defer stop()
 		for next := 1; next <= total && bound.Err() == nil; {
 			ctx, cancel := context.WithTimeout(bound, time.Duration(rng.Int64N(int64(200*time.Microsecond))))
@@ -218,7 +218,7 @@ func manySenders(s *stream) {
 			}
 			return
 		}
-		ctx, cancel := context.WithTimeout(s.Context(), patience)
+		ctx, cancel := context.WithTimeout(s.Context(), patienceOf(s.T))
 		defer cancel()
 		for range senders * each {
 			event, ack, err := r.Recv(ctx)
@@ -252,7 +252,7 @@ func manyNames(s *stream) {
 	for _, topic := range topics {
 		senders = append(senders, s.sender(topic))
 	}
-	ctx, cancel := context.WithTimeout(s.Context(), patience)
+	ctx, cancel := context.WithTimeout(s.Context(), patienceOf(s.T))
 	defer cancel()
 	together(len(receivers)+len(senders), func(i int) {
 		if i < len(senders) {

@@ -17,13 +17,7 @@ const (
 // await waits for a value of ch, and fails the case when none comes.
 func await[V any](t T, ch <-chan V, what string) V {
 	t.Helper()
-	limit := patience
-	if e, ok := t.(*env); ok {
-		t = e.T
-	}
-	if hasty, ok := t.(interface{ patience() time.Duration }); ok {
-		limit = hasty.patience()
-	}
+	limit := patienceOf(t)
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	select {
@@ -33,6 +27,17 @@ func await[V any](t T, ch <-chan V, what string) V {
 		t.Fatalf("waited %v in vain for %s", limit, what)
 		panic("unreachable")
 	}
+}
+
+// patienceOf is patience, unless t stands in for a test that expects to wait in vain.
+func patienceOf(t T) time.Duration {
+	if e, ok := t.(*env); ok {
+		t = e.T
+	}
+	if hasty, ok := t.(interface{ patience() time.Duration }); ok {
+		return hasty.patience()
+	}
+	return patience
 }
 
 // quiet fails the case when ch gives a value within a glance.

@@ -216,6 +216,21 @@ func TestCommitFailsAsAWhole(t *testing.T) {
 	}
 }
 
+// TestCommitOfVersionZero shows that Commit and Store share one rule, and that the record given is left alone.
+func TestCommitOfVersionZero(t *testing.T) {
+	b := open(t)
+	rec := start(t, b, "a")
+	edit := move(rec, backend.RunStatePaused, 5)
+	edit.Record.Meta.Version = 0
+	commit(t, b, edit)
+	if got := lookup(t, b, "run-a"); got.Meta.Version != 2 || got.Status != 5 {
+		t.Errorf("the run is %+v", got)
+	}
+	if edit.Record.Meta.Version != 0 {
+		t.Errorf("the caller's record was given version %d", edit.Record.Meta.Version)
+	}
+}
+
 func TestScrubReplacesEveryEarlierObject(t *testing.T) {
 	b := open(t)
 	c := newRun(orders, "a", "run-a")

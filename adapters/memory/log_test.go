@@ -255,7 +255,9 @@ func TestWatchCallsDoNotOverlapAndStopWaits(t *testing.T) {
 	})
 	stored := make(chan error, 4)
 	for i := range cap(stored) {
-		go func() { stored <- b.RecordStore().Store(t.Context(), newRun(orders, fmt.Sprint(i), fmt.Sprint(i)).Record) }()
+		go func() {
+			stored <- b.RecordStore().Store(t.Context(), newRun(orders, fmt.Sprint(i), fmt.Sprint(i)).Record)
+		}()
 	}
 	<-entered
 	go close(release)

@@ -310,10 +310,10 @@ func TestNotifyOutbox(t *testing.T) {
 
 func TestTheClassicPartsAreMadeOnce(t *testing.T) {
 	b := open(t)
-	if b.RecordStore() != b.RecordStore() || b.EventStreamer() != b.EventStreamer() || b.RoleScheduler() != b.RoleScheduler() || b.TimeoutStore() != b.TimeoutStore() {
-		t.Error("a part was made twice")
+	parts := func() [5]any {
+		return [5]any{b.RecordStore(), b.EventStreamer(), b.RoleScheduler(), b.TimeoutStore(), b.Slot()}
 	}
-	if b.Slot() != b.Slot() {
-		t.Error("there are two slots")
+	if first, again := parts(), parts(); first != again {
+		t.Errorf("a part was made twice: %v, then %v", first, again)
 	}
 }

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -21,24 +22,32 @@ func TestKill(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")
 	rng := rand.New(rand.NewPCG(1, 2))
 	acked := make([]uint64, 4)
-	total := 0
+	total, behind := 0, 0
 	for n := range kills {
 		c := startChild(t, "advance", path, "run-")
-		if n%8 != 0 { // else it dies while it opens the file
-			c.expect("open")
-			for range rng.IntN(12) {
-				total += note(t, acked, c.expect("ack"))
-			}
+		c.expect("open")
+		for range rng.IntN(8) {
+			total += note(t, acked, c.expect("ack"))
 		}
+		// A commit takes some hundred microseconds: the kill falls anywhere in it, or in one of the next.
+		pause(time.Duration(rng.IntN(1500)) * time.Microsecond)
 		for _, line := range c.kill() {
-			total += note(t, acked, line)
+			got := note(t, acked, line)
+			total += got
+			behind += min(got, 1)
 		}
 		if n%20 == 19 || n == kills-1 {
 			verifyAcked(t, path, acked)
 		}
 	}
-	t.Logf("%d kills, %d acknowledged transitions", kills, total)
+	t.Logf("%d kills, %d acknowledged transitions, %d commits between the last look and the kill", kills, total, behind)
+	if behind == 0 {
+		t.Error("every kill came right behind an acknowledgement: the moments are not random")
+	}
 }
+
+// pause waits as long as asked, for the sake of the moment at which it ends.
+func pause(d time.Duration) { <-time.After(d) }
 
 // note files what a child acknowledged and returns how many transitions that were. A last line may be cut short by the kill.
 func note(t *testing.T, acked []uint64, line string) int {
@@ -84,12 +93,20 @@ func verifyAcked(t *testing.T, path string, acked []uint64) {
 // TestKillWhileOpening: a process that dies while it makes the file leaves one that the next can open (F54).
 func TestKillWhileOpening(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
-	for n := range 25 {
+	began := time.Now()
+	c := startChild(t, "open", filepath.Join(t.TempDir(), "store.db"))
+	c.expect("open")
+	usual := time.Since(began)
+	c.kill()
+	unfinished := 0
+	for n := range kills / 4 {
 		path := filepath.Join(t.TempDir(), fmt.Sprintf("store-%d.db", n))
 		c := startChild(t, "open", path)
-		timer := time.NewTimer(time.Duration(rng.IntN(20_000)) * time.Microsecond)
-		<-timer.C
-		c.kill()
+		pause(usual/4 + time.Duration(rng.Int64N(int64(usual)))) // from before it has begun until after it is done
+		said := c.kill()
+		if _, err := os.Stat(path); err == nil && len(said) == 0 {
+			unfinished++
+		}
 		b, err := Open(path)
 		if err != nil {
 			t.Fatalf("open after kill %d: %v", n, err)
@@ -99,6 +116,10 @@ func TestKillWhileOpening(t *testing.T) {
 		if err := b.Close(); err != nil {
 			t.Error(err)
 		}
+	}
+	t.Logf("%d of %d children died while they made the file; opening takes %v with the start of the process", unfinished, kills/4, usual)
+	if unfinished == 0 {
+		t.Error("no kill fell into the making of the file")
 	}
 }
 

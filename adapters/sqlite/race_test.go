@@ -6,4 +6,4 @@ package sqlite
 const kills = 40
 
 // slowRows is how many rows make a statement that takes some tenths of a second.
-const slowRows = 60_000
+const slowRows = 200_000

@@ -218,7 +218,7 @@ func TestTxStepSlowStatement(t *testing.T) {
 // committed on a new one as soon as the old one lets go, and the store is as good as before.
 func TestTxStepUninterruptible(t *testing.T) {
 	b, db := txStore(t)
-	shortDeadline(b, time.Millisecond)
+	shortDeadline(b, 50*time.Millisecond)
 	b.writer.guard.grace = time.Millisecond
 	bad, good := change("bad", "f1", 1), change("good", "f2", 1)
 	bad.Tx = func(_ context.Context, tx *sql.Tx) error {

@@ -223,15 +223,15 @@ func (r *role) taskOf(d backend.Delivery) *task {
 	name := string(d.Receiver)
 	switch {
 	case d.Receiver == backend.ReceiverStep:
-		t.kind, t.cause, t.handler = kindStep, backend.CauseStep, unknownHandler
+		t.kind, t.cause, t.handler = kindStep, backend.CauseStep, unknownHandler()
 	case d.Receiver == backend.ReceiverResume:
-		t.kind, t.cause, t.handler = kindResume, backend.CauseEngine, unknownHandler
+		t.kind, t.cause, t.handler = kindResume, backend.CauseEngine, unknownHandler()
 	case d.Receiver == backend.ReceiverDelete:
 		t.kind, t.handler = kindDelete, spec.Delete
 	case d.Receiver == ReceiverTimers:
-		t.kind, t.cause, t.handler = kindTimers, backend.CauseEngine, unknownHandler
+		t.kind, t.cause, t.handler = kindTimers, backend.CauseEngine, unknownHandler()
 	case strings.HasPrefix(name, timeoutPrefix):
-		t.kind, t.cause, t.handler = kindTimeout, backend.CauseTimeout, unknownHandler
+		t.kind, t.cause, t.handler = kindTimeout, backend.CauseTimeout, unknownHandler()
 	case strings.HasPrefix(name, "hook:"):
 		t.kind = kindHook
 		for rs, h := range spec.Hooks {
@@ -247,7 +247,7 @@ func (r *role) taskOf(d backend.Delivery) *task {
 }
 
 // unknownHandler stands in until the worker has read which status the run is in.
-var unknownHandler = &Handler{Deadline: DefaultDeadline}
+func unknownHandler() *Handler { return &Handler{Deadline: DefaultDeadline} }
 
 const timeoutPrefix = "timeout:"
 

@@ -125,10 +125,11 @@ func (l *privateLog) clear() {
 	l.found.clear()
 }
 
-// append adds an entry and tells the watchers.
+// append adds an entry and tells the watchers. What the scan and the stream both bring becomes one entry.
 func (l *privateLog) append(ln *line) {
 	l.mu.Lock()
-	if l.buckets == nil { // nobody is joined any more
+	known := ln.item != nil && l.attach(ln.item) || ln.scan && ln.current && len(l.runs[ln.record.RunID]) > 0
+	if known || l.buckets == nil { // or nobody is joined any more
 		l.mu.Unlock()
 		return
 	}
@@ -223,11 +224,16 @@ func (l *privateLog) finishLine(ln *line) {
 // foundBefore reports whether the scan has brought the version of an event already. Then the event needs no entry of its own: it is
 // finished with the scan's entry.
 func (l *privateLog) foundBefore(it *item) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.attach(it)
+}
+
+// attach is foundBefore; l.mu is held.
+func (l *privateLog) attach(it *item) bool {
 	if it.version == 0 {
 		return false
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	if v, ok := l.found.get(it.runID); ok && v == it.version {
 		it.finish()
 		return true
@@ -287,37 +293,47 @@ func (l *privateLog) waitScanRoom(ctx context.Context) bool {
 	}
 }
 
-// watcher makes calls that do not overlap.
+// watcher makes calls that do not overlap. Whoever comes while a call runs leaves a note and goes on.
 type watcher struct {
 	changed func()
-	mu      sync.Mutex // held during a call
-	stopped bool       // guarded by mu
 
-	pendMu  sync.Mutex
-	pending bool // somebody is about to call; guarded by pendMu
+	mu      sync.Mutex
+	running bool
+	again   bool
+	stopped bool
+	idle    chan struct{} // closed when the running call ends; nil unless somebody waits for that
 }
 
 func (w *watcher) call() {
-	w.pendMu.Lock()
-	if w.pending {
-		w.pendMu.Unlock()
-		return
-	}
-	w.pending = true
-	w.pendMu.Unlock()
-
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.pendMu.Lock()
-	w.pending = false
-	w.pendMu.Unlock()
-	if !w.stopped {
+	if w.running || w.stopped {
+		w.again = true
+		return
+	}
+	w.running, w.again = true, true
+	for w.again && !w.stopped {
+		w.again = false
+		w.mu.Unlock()
 		w.changed()
+		w.mu.Lock()
+	}
+	w.running = false
+	if w.idle != nil {
+		close(w.idle)
+		w.idle = nil
 	}
 }
 
 func (w *watcher) stop() {
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	w.stopped = true
+	if w.running && w.idle == nil {
+		w.idle = make(chan struct{})
+	}
+	idle := w.idle
+	w.mu.Unlock()
+	if idle != nil {
+		<-idle
+	}
 }

@@ -139,6 +139,7 @@ func (r *rig) join() *engine {
 	}
 	<-granted
 	e.leave = func() { leave(); e.unwatch() }
+	synctest.Wait() // the first scan is over
 	return e
 }
 

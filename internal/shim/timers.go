@@ -17,7 +17,8 @@ import (
 type mirror struct {
 	b    *Backend
 	wake chan struct{}
-	errs streak
+	errs streak // of writing
+	look streak // of restoring
 
 	mu       sync.Mutex
 	creates  []*timeoutRow // not taken by the TimeoutStore yet
@@ -96,6 +97,7 @@ func (m *mirror) run(ctx context.Context, buckets int, restored bool) {
 		if !look.After(realNow()) {
 			if m.b.restoreTimers(ctx, buckets, restore{granted: true, late: restored}) {
 				restored = true
+				m.look.reset()
 				look = realNow().Add(m.b.cfg.Scan)
 			} else {
 				look = realNow().Add(wait.step())
@@ -105,9 +107,11 @@ func (m *mirror) run(ctx context.Context, buckets int, restored bool) {
 		if err := m.flush(ctx); err != nil {
 			m.errs.report(ctx, m.b, "store timeout", err)
 			next = min(next, wait.step())
-		} else if restored {
-			wait.reset()
+		} else {
 			m.errs.reset()
+			if restored {
+				wait.reset()
+			}
 		}
 		if !waitFor(ctx, m.wake, next) {
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), mirrorLast)
@@ -244,7 +248,7 @@ func (b *Backend) restoreTimers(ctx context.Context, buckets int, how restore) b
 	rows, err := b.mirror.list(ctx)
 	if err != nil {
 		if ctx.Err() == nil {
-			b.mirror.errs.report(ctx, b, "restore timeouts", err)
+			b.mirror.look.report(ctx, b, "restore timeouts", err)
 		}
 		return false
 	}
@@ -270,7 +274,7 @@ func (b *Backend) restoreTimers(ctx context.Context, buckets int, how restore) b
 			if ctx.Err() != nil {
 				return false
 			}
-			b.mirror.errs.report(ctx, b, "restore timeouts", err)
+			b.mirror.look.report(ctx, b, "restore timeouts", err)
 			complete = false
 		}
 	}

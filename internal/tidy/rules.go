@@ -51,6 +51,8 @@ func realTime() Exceptions {
 		"internal/engine/role.go:Now":      "an attempt's deadline is in real time",
 		"internal/engine/watchdog.go":      "the deadlines of attempts are in real time",
 		"internal/engine/work.go:Since":    "how long an attempt took is real time",
+		"internal/shim/wait.go":            "the pauses after a failing part are real, whatever the clock",
+		"testing.go:NewTimer":              "a helper for tests must end although the test's clock stands still",
 	}
 }
 

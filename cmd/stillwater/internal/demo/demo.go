@@ -237,8 +237,10 @@ func (d *session) look() (snapshot, int64) {
 // work places the orders and waits until all runs have come to an end, or ctx has.
 func (d *session) work(ctx context.Context) error {
 	// The engine outlives ctx, so that what is in work when ctx ends is finished in good order by Stop.
-	d.flow.Run(context.WithoutCancel(ctx))
-	defer d.flow.Stop()
+	engine, end := context.WithCancel(context.WithoutCancel(ctx))
+	broken := make(chan error, 1)
+	go func() { broken <- d.flow.RunUntil(engine) }()
+	defer func() { d.flow.Stop(); end(); <-broken }()
 	for _, runID := range d.paused { // an earlier start gave up on it
 		if err := d.flow.RunStateController(runID).Resume(ctx); err != nil {
 			return ignoreEnd(ctx, err)
@@ -254,6 +256,9 @@ func (d *session) work(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
+		case err := <-broken:
+			broken <- nil // for the one who waits at the end
+			return err
 		case <-d.meter.moved:
 		}
 	}
