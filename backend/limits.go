@@ -50,17 +50,12 @@ func ValidateID(what, id string, max int) error {
 	return nil
 }
 
-// Cut shortens a text to at most [MaxTextBytes], on a rune boundary, and replaces what a database could not store.
+// Cut makes a text fit to be stored: at most [MaxTextBytes], cut on a rune boundary with an ellipsis, and with what a database could
+// not hold replaced.
 func Cut(s string) string {
-	if len(s) > MaxTextBytes {
-		s = s[:MaxTextBytes-len("…")]
-		for len(s) > 0 && !utf8.RuneStart(s[len(s)-1]) {
-			s = s[:len(s)-1]
-		}
-		if len(s) > 0 && s[len(s)-1] >= utf8.RuneSelf {
-			s = s[:len(s)-1]
-		}
-		s += "…"
+	long := len(s) > MaxTextBytes
+	if long {
+		s = s[:MaxTextBytes] // what will be cut off need not be looked through
 	}
 	if strings.IndexByte(s, 0) >= 0 {
 		s = strings.ReplaceAll(s, "\x00", "�")
@@ -68,5 +63,13 @@ func Cut(s string) string {
 	if !utf8.ValidString(s) {
 		s = strings.ToValidUTF8(s, "�")
 	}
-	return s
+	const ellipsis = "…"
+	if !long && len(s) <= MaxTextBytes {
+		return s
+	}
+	end := min(len(s), MaxTextBytes-len(ellipsis))
+	for end > 0 && end < len(s) && !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return s[:end] + ellipsis
 }

@@ -23,7 +23,7 @@ func (d *refDisk) apply(ctx context.Context, c *backend.Change) {
 	if c.Err != nil {
 		return
 	}
-	if c.Attempt != nil && d.bug != forgetsAttempts {
+	if c.Attempt != nil && d.bug != forgetsAttempts && d.bug != keepsOnlyThePresent {
 		d.attempts[c.Attempt.RunID] = append(d.attempts[c.Attempt.RunID], *c.Attempt)
 	}
 	if c.Record != nil {
@@ -160,6 +160,9 @@ func (d *refDisk) append(c *backend.Change) int64 {
 		r = old
 	}
 	d.runs[r.RunID] = r
+	if _, began := d.began[r.WorkflowName]; !began {
+		d.began[r.WorkflowName] = d.pos
+	}
 	e := backend.Entry{Pos: d.pos, Record: r, From: c.From, Cause: c.Cause, Actor: c.Actor}
 	if d.bug == fromIsForgotten {
 		e.From = backend.Point{}
@@ -175,6 +178,9 @@ func (d *refDisk) append(c *backend.Change) int64 {
 	}
 	if d.bug != losesHistory || d.pos%5 != 4 {
 		d.history[r.RunID] = append(d.history[r.RunID], e)
+	}
+	if d.bug == keepsOnlyThePresent {
+		d.history[r.RunID] = []backend.Entry{e}
 	}
 	if c.Scrub && d.bug != scrubsNothing {
 		d.scrub(r)

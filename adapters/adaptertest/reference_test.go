@@ -25,6 +25,7 @@ type refDisk struct {
 	deliveries map[backend.DeliveryKey]backend.Delivery
 	attempts   map[string][]backend.Attempt
 	cursors    map[string]map[int]int64
+	began      map[string]int64
 	outbox     []backend.OutboxEvent
 	pos        int64
 	watchers   []*refWatcher
@@ -52,7 +53,7 @@ func newReference(planted bug) Store {
 	d := &refDisk{
 		bug: planted, runs: map[string]*backend.Record{}, history: map[string][]backend.Entry{},
 		deliveries: map[backend.DeliveryKey]backend.Delivery{}, attempts: map[string][]backend.Attempt{},
-		cursors: map[string]map[int]int64{}, contests: map[string][]*refJoin{},
+		cursors: map[string]map[int]int64{}, began: map[string]int64{}, contests: map[string][]*refJoin{},
 	}
 	return Store{
 		Backend: d.open(),
@@ -405,10 +406,8 @@ func (s *refStore) LoadCursors(ctx context.Context, workflowName string, buckets
 	}
 	defer leave()
 	first := s.d.pos
-	for _, hs := range s.d.history {
-		if len(hs) > 0 && hs[0].Record.WorkflowName == workflowName {
-			first = min(first, hs[0].Pos-1)
-		}
+	if pos, began := s.d.began[workflowName]; began {
+		first = pos - 1
 	}
 	if s.d.bug == newCursorsStartAtTheEnd {
 		first = s.d.pos
@@ -451,5 +450,3 @@ func (s *refStore) CheckTx(fn any) error {
 	}
 	return fmt.Errorf("reference: %w", backend.ErrTxUnsupported)
 }
-
-func (s *refStore) Check(context.Context, func(backend.Violation)) error { return nil }

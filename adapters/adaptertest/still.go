@@ -5,8 +5,9 @@ import "time"
 const (
 	// idleFor is how long the suites watch what idleness costs.
 	idleFor = 300 * time.Millisecond
-	// idleShare is the part of idleFor that may be computed meanwhile. One spinning goroutine takes all of it.
-	idleShare = 0.2
+	// idleShare is the part of idleFor that may be computed meanwhile. One spinning goroutine takes all of it, and on a machine
+	// that is busy with other things still several times this much.
+	idleShare = 0.05
 	// idleTries is how often the suites look, because another part of the process may have work of its own.
 	idleTries = 4
 )

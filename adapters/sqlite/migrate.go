@@ -93,7 +93,7 @@ func (m migration) apply(ctx context.Context, c *conn) error {
 }
 
 func (m migration) steps(ctx context.Context, c *conn) error {
-	have, err := checkOurs(ctx, c, true)
+	have, err := schemaOf(ctx, c, true)
 	if err != nil || have >= m.version {
 		return err // another process was faster
 	}

@@ -188,8 +188,22 @@ func soundVersion(version string) bool {
 	return n[1] > 52
 }
 
-// checkOurs reads whose database it is, without changing a byte, and returns its schema version; zero for a new one.
-func checkOurs(ctx context.Context, c *conn, mayBeNew bool) (int, error) {
+// checkOurs reads whose database it is, without changing a byte, and returns its schema version; zero for a new one. It reads
+// as of one moment: another process may be making the file just now.
+func checkOurs(ctx context.Context, c *conn, mayBeNew bool) (version int, err error) {
+	if err := c.script(ctx, "BEGIN"); err != nil {
+		return 0, err
+	}
+	defer func() {
+		if rerr := c.script(context.WithoutCancel(ctx), "ROLLBACK"); err == nil {
+			err = rerr
+		}
+	}()
+	return schemaOf(ctx, c, mayBeNew)
+}
+
+// schemaOf does the work of checkOurs within a transaction.
+func schemaOf(ctx context.Context, c *conn, mayBeNew bool) (int, error) {
 	id, err := c.pragma(ctx, "application_id")
 	if err != nil {
 		return 0, err

@@ -62,7 +62,7 @@ func (b *Backend) commit(ctx context.Context, c *backend.Change) error {
 
 func setsTimer(c *backend.Change) bool {
 	for i := range c.Hold {
-		if c.Hold[i].State == backend.DeliveryTimer {
+		if isTimer(&c.Hold[i]) {
 			return true
 		}
 	}

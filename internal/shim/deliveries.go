@@ -62,7 +62,7 @@ func (ds *deliveries) apply(c *backend.Change, of *backend.Record) (create, comp
 		if old := ds.remove(h.DeliveryKey); old != nil {
 			next.row, next.status = old.row, old.status
 		}
-		if h.State == backend.DeliveryTimer && of != nil {
+		if isTimer(&h) && of != nil {
 			next.status = of.Status
 			renewed := next.row != nil && !next.row.expiry.Equal(h.Due) && h.Due.After(now)
 			if renewed {
@@ -224,6 +224,11 @@ func (d *delivery) copy() backend.Delivery {
 }
 
 const timeoutPrefix = "timeout:"
+
+// isTimer reports whether a delivery is one that a TimeoutStore can keep.
+func isTimer(d *backend.Delivery) bool {
+	return d.State == backend.DeliveryTimer && isTimeout(d.Receiver)
+}
 
 func isTimeout(r backend.Receiver) bool { return strings.HasPrefix(string(r), timeoutPrefix) }
 

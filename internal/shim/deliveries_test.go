@@ -232,3 +232,30 @@ func TestTimerOfAnUnreadableRunIsRefused(t *testing.T) {
 		}
 	})
 }
+
+func TestResumesAreRestoredAndNotMirrored(t *testing.T) {
+	run(t, func(r *rig) {
+		resuming := func(c *shim.Config) { c.AutoResume = time.Hour }
+		r.rebuild(withTimeouts(r), resuming)
+		base := time.Now()
+		byEngine, byHand := record("a", 1, paused, 1), record("b", 1, paused, 1)
+		byEngine.Meta.PausedBy, byHand.Meta.PausedBy = backend.PausedByEngine, backend.PausedByOperator
+		resume := backend.Delivery{
+			DeliveryKey:  backend.DeliveryKey{RunID: "a", Receiver: backend.ReceiverResume, Version: 1},
+			WorkflowName: name, Bucket: backend.BucketOf("a", buckets), Due: base.Add(time.Hour), State: backend.DeliveryTimer,
+		}
+		r.change(&backend.Change{Record: byEngine, Hold: []backend.Delivery{resume}})
+		r.commit(byHand)
+		if rows := r.timeouts.open(base); len(rows) != 0 {
+			t.Errorf("a resume became a timeout: %v", rows)
+		}
+		<-time.After(time.Minute)
+		r.rebuild(withTimeouts(r), resuming) // the process died
+		e := r.join()
+		defer e.leave()
+		due, err := r.b.Due(context.Background(), name, backend.DueMark{}, 10)
+		if err != nil || len(due) != 1 || due[0].DeliveryKey != resume.DeliveryKey || !due[0].Due.Equal(resume.Due) {
+			t.Errorf("due %+v, %v", due, err)
+		}
+	})
+}

@@ -63,12 +63,15 @@ func (t *tenure) start() {
 	}
 }
 
-// open restores the timers, grants the roles, and starts what brings events.
+// open restores what has a due time, grants the roles, and starts what brings events.
 func (t *tenure) open() {
 	b := t.b
 	if b.cfg.Timeouts != nil {
 		restored := b.restoreTimers(t.ctx, t.buckets, restore{})
 		t.wg.Go(func() { b.mirror.run(t.ctx, t.buckets, restored) })
+	}
+	if err := b.restorePauses(t.ctx, t.buckets); err != nil && t.ctx.Err() == nil {
+		b.report(t.ctx, "restore resumes", "", err)
 	}
 	if t.ctx.Err() != nil {
 		return

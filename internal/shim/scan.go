@@ -58,6 +58,11 @@ func (t *tenure) scan() {
 // scanOnce walks over the unfinished runs.
 func (t *tenure) scanOnce(fresh map[*receiver]bool, periodic bool) error {
 	b := t.b
+	if periodic {
+		if err := b.restorePauses(t.ctx, t.buckets); err != nil {
+			return err
+		}
+	}
 	before := b.cfg.Clock.Now().Add(-b.cfg.Scan)
 	states := backend.FilterByRunState(backend.RunStateInitiated, backend.RunStateRunning, backend.RunStateRequestedDataDeleted)
 	var last map[string]bool // the page before: a corrected offset shows some of it again

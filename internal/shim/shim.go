@@ -51,6 +51,9 @@ type Config struct {
 	Receivers []ReceiverSpec
 	// Scan is how often unfinished runs are looked through. Defaults to 10 minutes.
 	Scan time.Duration
+	// AutoResume is how long after a pause by the engine a run is resumed, so that a resume that a crash lost can be set
+	// again. Zero restores none.
+	AutoResume time.Duration
 	// StateChanged is told when this process gets and loses a role; nil tells nobody. It may be called concurrently.
 	StateChanged func(role string, running bool)
 }
