@@ -48,7 +48,7 @@ func classicConnector(t T, connector workflow.ConnectorConstructor, events []wor
 	}
 	for len(missing) > 0 {
 		got := await(t, runs, "a run for each event of the connector")
-		awaitCtx, stopWaiting := context.WithTimeout(ctx, patience)
+		awaitCtx, stopWaiting := context.WithTimeout(ctx, patienceOf(t))
 		run, err := wf.Await(awaitCtx, got.foreignID, got.runID, SyncStatusEmailSet)
 		stopWaiting()
 		if err != nil {

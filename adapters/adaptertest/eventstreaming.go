@@ -63,7 +63,8 @@ func RunEventStreamerTest(t *testing.T, factory func() workflow.EventStreamer) {
 // classicFromLatest sends before and after a receiver came, and while none was there.
 func classicFromLatest(t T, streamer workflow.EventStreamer) {
 	const topic, name = "test-1", "my-receiver"
-	ctx := t.Context()
+	ctx, cancel := context.WithTimeout(t.Context(), patienceOf(t))
+	defer cancel()
 	sender, err := streamer.NewSender(ctx, topic)
 	if err != nil {
 		t.Fatalf("new sender: %v", err)
@@ -120,7 +121,7 @@ func classicWholeWorkflow(t T, streamer workflow.EventStreamer) {
 	if err != nil {
 		t.Fatalf("trigger: %v", err)
 	}
-	awaitCtx, stopWaiting := context.WithTimeout(ctx, patience)
+	awaitCtx, stopWaiting := context.WithTimeout(ctx, patienceOf(t))
 	defer stopWaiting()
 	done := make(chan struct{})
 	go func() { // an hour passes each time that the timer is asked for

@@ -2,6 +2,7 @@ package adaptertest
 
 import (
 	"fmt"
+	"maps"
 	"sync"
 	"testing"
 )
@@ -95,6 +96,14 @@ func TestReferencePasses(t *testing.T) {
 
 // plantedBugs are all bugs, each with cases of which every one has to notice it.
 func plantedBugs() map[bug][]string {
+	all := map[bug][]string{}
+	for _, some := range []map[bug][]string{bugsOfWriting(), bugsOfReading(), bugsOfKeeping(), bugsOfTelling()} {
+		maps.Copy(all, some)
+	}
+	return all
+}
+
+func bugsOfWriting() map[bug][]string {
 	return map[bug][]string{
 		checksNoVersion: {
 			"Version/NextVersionOfAnUnknownRun", "Batch/FollowersOfABadMember", "Delivery/FailedChangeHoldsNothing", "RecordStore/VersionRule",
@@ -124,7 +133,12 @@ func plantedBugs() map[bug][]string {
 			"Version/NextVersionOfAnUnknownRun", "Batch/TwoTriggersOfOneForeignID", "IDs/InvalidOnesAreRefused", "Peer/OneRunPerForeignID",
 			"Tx/WrongTypeIsRefused",
 		},
-		aliasesTheObject:     {"Fields/ObjectsMayBeReusedAfterRecordStoreStore"},
+		aliasesTheObject: {"Fields/ObjectsMayBeReusedAfterRecordStoreStore"},
+	}
+}
+
+func bugsOfReading() map[bug][]string {
+	return map[bug][]string{
 		recordsAreRecycled:   {"Cancel/BeforeTheCommit", "Fields/ObjectsMayBeReusedAfterRecordStoreStore", "Delivery/DueOrder", "RecordStore/SeesCommits"},
 		dropsTheVisit:        {"Commit/NewRunIsReadBack", "Commit/DeliveriesAloneMakeNoVersion", "IDs/LongestAreStored", "Cancel/BeforeTheRead"},
 		objectsAreText:       {"Commit/EveryFieldOfEveryVersion", "Fields/Objects"},
@@ -152,13 +166,18 @@ func plantedBugs() map[bug][]string {
 		historyOfAnybody:     {"History/OfUnknownRun"},
 		scrubsNothing:        {"History/Scrub", "History/ScrubInOneBatch"},
 		scrubsOnlyTheHistory: {"History/Scrub", "History/ScrubInOneBatch"},
-		forgetsAttempts:      {"History/Attempts", "History/AttemptAloneMakesNoVersion", "Restart/KeepsEverything", "Crash/KeepsEverything"},
-		attemptsNewestFirst:  {"History/Attempts", "Restart/KeepsEverything", "Crash/KeepsEverything"},
-		dueOrderIsByRun:      {"Delivery/DueOrder", "Delivery/DuePaging", "Delivery/DueMarks", "Fields/Times"},
-		dueMarkIsATime:       {"Batch/Large", "Delivery/DuePaging", "Delivery/DueMarks"},
-		givenUpIsDue:         {"Delivery/HeldIsNotDue"},
-		dueOnceIsDueAlways:   {"Delivery/HoldUpdateDone", "Delivery/HeldIsNotDue", "Delivery/DueMoves"},
-		dataIsOverwritten:    {"Delivery/DataIsTheStores"},
+	}
+}
+
+func bugsOfKeeping() map[bug][]string {
+	return map[bug][]string{
+		forgetsAttempts:     {"History/Attempts", "History/AttemptAloneMakesNoVersion", "Restart/KeepsEverything", "Crash/KeepsEverything"},
+		attemptsNewestFirst: {"History/Attempts", "Restart/KeepsEverything", "Crash/KeepsEverything"},
+		dueOrderIsByRun:     {"Delivery/DueOrder", "Delivery/DuePaging", "Delivery/DueMarks", "Fields/Times"},
+		dueMarkIsATime:      {"Batch/Large", "Delivery/DuePaging", "Delivery/DueMarks"},
+		givenUpIsDue:        {"Delivery/HeldIsNotDue"},
+		dueOnceIsDueAlways:  {"Delivery/HoldUpdateDone", "Delivery/HeldIsNotDue", "Delivery/DueMoves"},
+		dataIsOverwritten:   {"Delivery/DataIsTheStores"},
 		doneIsForgotten: {
 			"Delivery/HoldAndDoneOfOneKey", "Delivery/HoldUpdateDone", "Delivery/WithARecord", "Delivery/KeysAreKeptApart",
 			"Race/OneWinnerPerVersion", "Batch/TwoVersionsOfOneRun",
@@ -169,12 +188,17 @@ func plantedBugs() map[bug][]string {
 		newCursorsStartAtTheEnd: {
 			"Cursor/DefaultIsBeforeTheFirstEvent", "Cursor/ManyInOneSave", "Cursor/LogKeepsWhatOthersHaveNotPassed", "Crash/KeepsEverything",
 		},
-		trimsTooEarly:            {"Cursor/ForwardOnly", "Cursor/ManyInOneSave", "Cursor/LogKeepsWhatOthersHaveNotPassed", "Crash/KeepsEverything"},
-		txIsForgotten:            {"Tx/RunsInsideTheCommit", "Tx/FailureIsItsOwn", "Tx/PanicIsItsOwn", "Tx/HangIsCutOff"},
-		txFailuresAreIgnored:     {"Tx/FailureIsItsOwn", "Tx/PanicIsItsOwn", "Tx/HangIsCutOff"},
-		cancelIsALie:             {"Cancel/BeforeTheCommit", "Cancel/Storm", "RecordStore/CancelledStore"},
-		answersAfterClose:        {"Close/ThenErrClosed"},
-		closeTwiceFails:          {"Close/ThenErrClosed", "Close/Twice"},
+		trimsTooEarly:        {"Cursor/ForwardOnly", "Cursor/ManyInOneSave", "Cursor/LogKeepsWhatOthersHaveNotPassed", "Crash/KeepsEverything"},
+		txIsForgotten:        {"Tx/RunsInsideTheCommit", "Tx/FailureIsItsOwn", "Tx/PanicIsItsOwn", "Tx/HangIsCutOff"},
+		txFailuresAreIgnored: {"Tx/FailureIsItsOwn", "Tx/PanicIsItsOwn", "Tx/HangIsCutOff"},
+		cancelIsALie:         {"Cancel/BeforeTheCommit", "Cancel/Storm", "RecordStore/CancelledStore"},
+		answersAfterClose:    {"Close/ThenErrClosed"},
+		closeTwiceFails:      {"Close/ThenErrClosed", "Close/Twice"},
+	}
+}
+
+func bugsOfTelling() map[bug][]string {
+	return map[bug][]string{
 		watchIsDeaf:              {"Log/WatchSeesAPlainStore", "Log/WatchEnds", "Log/WatchStopWaits", "Peer/WatchWakes"},
 		watchGoesOn:              {"Log/WatchEnds"},
 		stopDoesNotWait:          {"Log/WatchEnds", "Log/WatchStopWaits"},

@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"os/signal"
 	"strconv"
 	"strings"
 	"syscall"
@@ -119,54 +118,6 @@ func childJoin(b *Backend) error {
 	fmt.Println("open")
 	_, _ = io.Copy(io.Discard, os.Stdin)
 	leave()
-	return nil
-}
-
-// childLimited commits while the system refuses to let files grow, and after it has given in.
-func childLimited(b *Backend) error {
-	signal.Ignore(syscall.SIGXFSZ)
-	ctx := context.Background()
-	if err := b.Commit(ctx, []*backend.Change{change("r", "f", 1)}); err != nil {
-		return err
-	}
-	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &limit); err != nil {
-		return err
-	}
-	info, err := os.Stat(b.Path() + "-wal")
-	if err != nil {
-		return err
-	}
-	small := limit
-	small.Cur = uint64(info.Size()) + 3000 // less than a page of the log
-	for v := uint(2); v <= 5; v++ {
-		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &small); err != nil {
-			return err
-		}
-		c := change("r", "f", v)
-		err := b.Commit(ctx, []*backend.Change{c})
-		if err == nil || c.Err == nil || c.Pos != 0 {
-			return fmt.Errorf("version %d was stored against the limit: %v", v, c.Err)
-		}
-		if v == 2 {
-			fmt.Println("refused", err)
-		}
-		if r, err := b.Lookup(ctx, "r"); err != nil || r.Meta.Version != v-1 {
-			return fmt.Errorf("run is %+v, %v", r, err)
-		}
-		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit); err != nil {
-			return err
-		}
-		c = change("r", "f", v)
-		if err := errors.Join(b.Commit(ctx, []*backend.Change{c}), c.Err); err != nil {
-			return fmt.Errorf("after the limit: %w", err)
-		}
-		if info, err = os.Stat(b.Path() + "-wal"); err != nil {
-			return err
-		}
-		small.Cur = uint64(info.Size()) + 3000
-	}
-	fmt.Println("healed 5")
 	return nil
 }
 

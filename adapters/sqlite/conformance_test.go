@@ -68,3 +68,27 @@ func openPlain(t *testing.T) *sqlite.Backend {
 	t.Cleanup(func() { _ = b.Close() })
 	return b
 }
+
+func TestClassicRecordStore(t *testing.T) {
+	adaptertest.RunRecordStoreTest(t, func() backend.RecordStore { return openPlain(t).RecordStore() })
+}
+
+func TestClassicTimeoutStore(t *testing.T) {
+	adaptertest.RunTimeoutStoreTest(t, func() backend.TimeoutStore { return openPlain(t).TimeoutStore() })
+}
+
+func TestClassicRoleScheduler(t *testing.T) {
+	adaptertest.RunRoleSchedulerTest(t, func(t *testing.T, instances int) []backend.RoleScheduler {
+		path := filepath.Join(t.TempDir(), "store.db")
+		all := make([]backend.RoleScheduler, instances)
+		for i := range all { // each has the file open as a process of its own would
+			b, err := sqlite.Open(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = b.Close() })
+			all[i] = b.RoleScheduler()
+		}
+		return all
+	})
+}

@@ -2,13 +2,13 @@ package sqlite
 
 import (
 	"context"
+	"database/sql/driver"
 	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -224,56 +224,44 @@ func TestReadOnly(t *testing.T) {
 	}
 }
 
-// TestOpenWithoutPermission: a folder or file that may not be written is named as such. Root may write everywhere, so the
-// test then plays somebody else in a child process.
-func TestOpenWithoutPermission(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "store.db")
-	b := openAt(t, path)
-	commit(t, b, change("r", "f", 1))
-	if err := b.Close(); err != nil {
-		t.Fatal(err)
-	}
-	for p := dir; strings.HasPrefix(p, os.TempDir()) && p != os.TempDir(); p = filepath.Dir(p) {
-		if err := os.Chmod(p, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	exe := filepath.Join(dir, "child.test")
-	self, err := os.ReadFile(os.Args[0])
+// TestOpenBesideOneThatMakesTheFile: while another process makes the file, whose it is is read as of one moment.
+func TestOpenBesideOneThatMakesTheFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store.db")
+	first, err := dial(dsn(path, false))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(exe, self, 0o755); err != nil {
+	defer first.close()
+	second, err := dial(dsn(path, false))
+	if err != nil {
 		t.Fatal(err)
 	}
-	try := func(path string) string {
-		cmd := exec.Command(exe)
-		cmd.Env = append(os.Environ(), childEnv+"=open\n"+path)
-		if os.Geteuid() == 0 {
-			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	defer second.close()
+	all, err := migrations()
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := false
+	second.raw = beforeQuery{second.raw, func(query string) {
+		if query == "PRAGMA user_version" { // after the application's id, before everything else
+			asked = true
+			_ = all[0].apply(t.Context(), first) // the reader may keep it out; then it is for later
 		}
-		out, _ := cmd.Output() // it fails, and says why
-		return string(out)
+	}}
+	if _, err := checkOurs(t.Context(), second, true); err != nil || !asked {
+		t.Errorf("a file that is being made: %v (asked %v)", err, asked)
 	}
-	if err := os.Chmod(dir, 0o555); err != nil {
-		t.Fatal(err)
-	}
-	defer os.Chmod(dir, 0o755)
-	if got := try(filepath.Join(dir, "new.db")); !strings.Contains(got, backend.ErrReadOnly.Error()) {
-		t.Errorf("folder that may not be written: %q", got)
-	}
-	if err := os.Chmod(path, 0o444); err != nil {
-		t.Fatal(err)
-	}
-	for _, suffix := range []string{lockSuffix, bellSuffix} {
-		if err := os.Chmod(path+suffix, 0o666); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if got := try(path); !strings.Contains(got, backend.ErrReadOnly.Error()) {
-		t.Errorf("file that may not be written: %q", got)
-	}
+}
+
+// beforeQuery is a connection that does something before each query.
+type beforeQuery struct {
+	rawConn
+	do func(query string)
+}
+
+func (c beforeQuery) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	c.do(query)
+	return c.rawConn.QueryContext(ctx, query, args)
 }
 
 // TestMigrationIsAtomic: a step that fails half-way leaves nothing behind.

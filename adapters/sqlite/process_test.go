@@ -213,7 +213,7 @@ func TestRoleAfterKill(t *testing.T) {
 		select {
 		case <-granted:
 			t.Fatal("granted while another process holds the roles")
-		default:
+		case <-time.After(30 * time.Millisecond):
 		}
 		began := time.Now()
 		c.kill()

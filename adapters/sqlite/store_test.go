@@ -229,6 +229,30 @@ func TestOwnCommitIsNotAnnounced(t *testing.T) {
 	}
 }
 
+// TestOwnCommitHidesNothing: positions that another Backend committed before an own Commit are announced with it, also when its ring
+// has not been heard yet, or comes when the head is an own position already.
+func TestOwnCommitHidesNothing(t *testing.T) {
+	b := openTest(t)
+	other := openAt(t, b.Path())
+	b.watch.started = true // deaf to the doorbell
+	heard := make(chan struct{}, 100)
+	stop := b.Watch(func() { heard <- struct{}{} })
+	defer stop()
+	commit(t, b, change("r", "f", 1))
+	commit(t, other, change("s", "g", 1))
+	if len(heard) != 0 {
+		t.Fatal("heard before anything could be known")
+	}
+	commit(t, b, change("r", "f", 2))
+	if len(heard) != 1 {
+		t.Errorf("announced %d times, want once", len(heard))
+	}
+	commit(t, b, change("r", "f", 3))
+	if len(heard) != 1 {
+		t.Errorf("announced %d times after one more own Commit, want once", len(heard))
+	}
+}
+
 func drainChan(ch chan struct{}) {
 	for len(ch) > 0 {
 		<-ch
@@ -277,6 +301,7 @@ func TestRolesWithinAndBetweenBackends(t *testing.T) {
 				return
 			}
 			g := <-turn
+			pause(5 * time.Millisecond) // long enough for another to be granted the same by mistake
 			mu.Lock()
 			holders--
 			mu.Unlock()

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -48,12 +47,7 @@ func TestGroupCommit(t *testing.T) {
 			}
 		})
 	}
-	for queued := 0; queued < n; {
-		b.writer.mu.Lock()
-		queued = len(b.writer.queue)
-		b.writer.mu.Unlock()
-		<-time.After(time.Millisecond)
-	}
+	awaitQueue(b, n)
 	close(goOn)
 	calls.Wait()
 	if got := transactions.Load(); got != 2 {
@@ -63,6 +57,15 @@ func TestGroupCommit(t *testing.T) {
 		if taken := i%10 == 0; errors.Is(c.Err, backend.ErrWorkflowInProgress) != taken || (c.Pos == 0) != taken {
 			t.Errorf("change %d: position %d, error %v", i, c.Pos, c.Err)
 		}
+	}
+}
+
+// awaitQueue waits until n callers wait for the writer.
+func awaitQueue(b *Backend, n int) {
+	for queued := 0; queued < n; pause(time.Millisecond) {
+		b.writer.mu.Lock()
+		queued = len(b.writer.queue)
+		b.writer.mu.Unlock()
 	}
 }
 
@@ -82,7 +85,9 @@ func TestQueuedCallerLeaves(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	left := make(chan error, 1)
 	go func() { left <- b.Commit(ctx, []*backend.Change{change("left", "left", 1)}) }()
+	awaitQueue(b, 1)
 	calls.Go(func() { commit(t, b, change("last", "last", 1)) })
+	awaitQueue(b, 2)
 	cancel()
 	if err := <-left; !errors.Is(err, context.Canceled) {
 		t.Errorf("the cancelled call: %v", err)
@@ -219,20 +224,6 @@ func TestLocked(t *testing.T) {
 		t.Fatal(err)
 	}
 	commit(t, b, change("r", "f", 1))
-}
-
-// TestHealsAfterIOError: writes that the system refuses fail the commits that need them and nothing else; when the system gives in,
-// the store goes on (F4, F5). A limit on the size of files plays the failing disk, in a process of its own.
-func TestHealsAfterIOError(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "store.db")
-	c := startChild(t, "limited", path)
-	c.expect("refused")
-	c.expect("healed 5")
-	c.end()
-	b := openAt(t, path)
-	if r, err := b.Lookup(t.Context(), "r"); err != nil || r.Meta.Version != 5 {
-		t.Errorf("run is %+v, %v", r, err)
-	}
 }
 
 // TestCancellationStorm: with deadlines that end at any moment, what was reported is what is stored (G1).

@@ -196,22 +196,96 @@ func TestScanFindsForgottenRuns(t *testing.T) {
 				e.done(en)
 			}
 		}
-		// Something is lost while we run.
-		lost := record("lost", 2, running, 1)
-		r.store.locked(func() { r.store.put(lost) })
+		// Something is lost while we run. Another run waits for a retry that is in memory.
+		forgotten("lost", running, 1)
+		forgotten("retried", running, 1)
+		r.change(&backend.Change{Hold: []backend.Delivery{{
+			DeliveryKey:  backend.DeliveryKey{RunID: "retried", Receiver: "step", Version: 3},
+			WorkflowName: name, State: backend.DeliveryBackingOff, Due: time.Now().Add(24 * time.Hour),
+		}}})
 		<-time.After(9 * time.Minute)
 		wantEntries(t, e.settle(), "")
-		<-time.After(12 * time.Minute)
-		wantEntries(t, e.settle(), "lost v2 Running") // not what is in work, nor what was finished here
+		forgotten("young", running, 1)
+		<-time.After(2 * time.Minute)
+		wantEntries(t, e.settle(), "lost v3 Running") // not what is in work, nor what was finished here
+		<-time.After(10 * time.Minute)
+		wantEntries(t, e.settle(), "young v3 Running")
 	})
+}
+
+func TestScanAndStreamBringARunOnce(t *testing.T) {
+	run(t, func(r *rig) {
+		outbox := name + "-outbox-consumer"
+		r.roles.cancels[outbox] = func() {}
+		giveBack := r.roles.take(outbox) // the scan is faster than the relay
+		r.commit(record("a", 1, initiated, 1), record("b", 1, initiated, 1))
+		e := r.join()
+		defer e.leave()
+		got := e.settle()
+		wantEntries(t, got, "a v1 Initiated, b v1 Initiated")
+		finished, other := got[0], got[1]
+		if backend.BucketOf("a", buckets) == backend.BucketOf("b", buckets) {
+			t.Fatal("the test needs two buckets")
+		}
+		e.done(finished)
+		giveBack()
+		<-time.After(time.Second)
+		wantEntries(t, e.settle(), "")
+		if at := r.cursor(statusSpec(1).Role); at != 1 {
+			t.Errorf("cursor %d with one of two finished", at)
+		}
+		e.done(other)
+		synctest.Wait()
+		if at := r.cursor(statusSpec(1).Role); at != 2 {
+			t.Errorf("cursor %d", at)
+		}
+	})
+}
+
+func TestLastWordOfALeavingReceiver(t *testing.T) {
+	for _, test := range []struct {
+		how  string
+		end  func(r *rig, e *engine)
+		want int
+	}{
+		{"leave", func(_ *rig, e *engine) { e.leave() }, 1},
+		{"the role is lost", func(r *rig, e *engine) {
+			giveBack := r.roles.take(hookSpec().Role)
+			synctest.Wait()
+			e.leave()
+			giveBack()
+		}, 0},
+	} {
+		t.Run(test.how, func(t *testing.T) {
+			run(t, func(r *rig) {
+				e := r.join()
+				r.commit(record("a", 1, completed, 1))
+				en := e.next()
+				acks := 0
+				r.streamer.locked(func() {
+					r.streamer.onAck = func(string) error {
+						if acks++; acks == 1 {
+							return errBroken // it is tried again a moment later
+						}
+						return nil
+					}
+				})
+				e.done(en)
+				synctest.Wait()
+				test.end(r, e)
+				if at := r.cursor(hookSpec().Role); at != test.want {
+					t.Errorf("cursor %d, want %d", at, test.want)
+				}
+			})
+		})
+	}
 }
 
 func TestScanLeavesAloneWhatIsHeld(t *testing.T) {
 	run(t, func(r *rig) {
 		r.store.locked(func() { r.store.put(record("a", 3, running, 1)) })
-		giveBack := func() {}
 		r.roles.cancels[statusSpec(1).Role] = func() {}
-		giveBack = r.roles.take(statusSpec(1).Role)
+		giveBack := r.roles.take(statusSpec(1).Role)
 		e := r.join()
 		defer e.leave()
 		wantEntries(t, e.settle(), "") // another process has the role of its topic
@@ -334,7 +408,8 @@ func TestWatchCallsDoNotOverlap(t *testing.T) {
 			<-block
 			inside.Add(-1)
 		})
-		r.rebuildReceiversBusy(e)
+		r.commit(record("a", 1, completed, 1), record("b", 1, initiated, 1)) // both receivers bring an entry
+		synctest.Wait()
 		if n := calls.Load(); n != 1 {
 			t.Errorf("%d calls while the first one runs", n)
 		}
@@ -351,12 +426,6 @@ func TestWatchCallsDoNotOverlap(t *testing.T) {
 			t.Error("called after stop")
 		}
 	})
-}
-
-// rebuildReceiversBusy makes both receivers bring an entry at the same time.
-func (r *rig) rebuildReceiversBusy(*engine) {
-	r.commit(record("a", 1, completed, 1), record("b", 1, initiated, 1))
-	synctest.Wait()
 }
 
 func TestStoreThatFailsForAWhile(t *testing.T) {

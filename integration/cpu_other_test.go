@@ -1,0 +1,8 @@
+//go:build !unix
+
+package integration
+
+import "time"
+
+// processCPU tells nothing here.
+func processCPU() time.Duration { return 0 }

@@ -1,0 +1,165 @@
+package integration
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stillwater-go/workflow"
+	"github.com/stillwater-go/workflow/adapters/memory"
+	"github.com/stillwater-go/workflow/adapters/sqlite"
+	"github.com/stillwater-go/workflow/backend"
+)
+
+const (
+	idleFlows = 100
+	idleRuns  = 5 // of each workflow, before it becomes idle
+	// idleShare is the share of one core that an idle process may use at most. What is used is logged; the aim is a tenth of it.
+	idleShare = 0.01
+	// idleCalls are the reads and writes that the process may make while idle: the measurement's own.
+	idleCalls = 20
+	// settleTime is how long the last commits may have an aftermath: cursors are stored about once a second.
+	settleTime = 3 * time.Second
+)
+
+// stillness is what an idle process has measured of itself.
+type stillness struct {
+	CPU, Wall    time.Duration
+	Reads        int64 // system calls that read, -1 where the system does not tell
+	Writes       int64
+	Goroutines   int
+	Transitions  int
+	GoroutinesAt int // at the beginning of the measurement
+}
+
+// TestIdle has 100 workflows of five steps become idle in a process of their own, and measures what that process still does. (G10)
+func TestIdle(t *testing.T) {
+	seconds := number(t, envIdle, 3)
+	for _, on := range []string{"memory", "sqlite"} {
+		t.Run(on, func(t *testing.T) {
+			path := ""
+			if on == "sqlite" {
+				path = filepath.Join(t.TempDir(), "idle.db")
+			}
+			var s stillness
+			c := spawn(t, copyOfSelf(t, "idle", envDB+"="+path, envIdle+"="+fmt.Sprint(seconds)), func(line string) {
+				if err := json.Unmarshal([]byte(line), &s); err != nil {
+					t.Errorf("the idle process said %q", line)
+				}
+			})
+			select {
+			case <-c.exited:
+			case <-time.After(time.Duration(seconds)*time.Second + 2*time.Minute):
+				t.Fatal("the idle process does not end")
+			}
+			if c.err != nil || s.Wall == 0 {
+				t.Fatalf("the idle process: %v: %s", c.err, &c.stderr)
+			}
+			share := s.CPU.Seconds() / s.Wall.Seconds()
+			t.Logf("%d workflows, %d transitions, then idle for %v: CPU %v = %.4f %% of a core, %d reads, %d writes, %d goroutines",
+				idleFlows, s.Transitions, s.Wall.Round(time.Millisecond), s.CPU, 100*share, s.Reads, s.Writes, s.Goroutines)
+			if share > idleShare {
+				t.Errorf("idle costs %.2f %% of a core, at most %.2f %% are allowed", 100*share, 100*idleShare)
+			}
+			if s.Reads+s.Writes > idleCalls {
+				t.Errorf("%d reads and %d writes while idle, at most %d are allowed", s.Reads, s.Writes, idleCalls)
+			}
+			if s.Goroutines > s.GoroutinesAt {
+				t.Errorf("%d goroutines have become %d while idle", s.GoroutinesAt, s.Goroutines)
+			}
+			if want := idleFlows * idleRuns * 5; s.Transitions != want {
+				t.Errorf("%d transitions before, want %d", s.Transitions, want)
+			}
+		})
+	}
+}
+
+type idleStatus int
+
+func (s idleStatus) String() string { return fmt.Sprintf("Stage %d", int(s)) }
+
+const idleLast idleStatus = 6
+
+// workIdle is the life of the idle process.
+func workIdle() int {
+	if err := beIdle(os.NewFile(3, "result")); err != nil {
+		fmt.Fprintln(os.Stderr, "idle:", err)
+		return 1
+	}
+	return 0
+}
+
+func beIdle(result *os.File) error {
+	var store backend.Backend = memory.New()
+	if path := os.Getenv(envDB); path != "" {
+		b, err := sqlite.Open(path)
+		if err != nil {
+			return err
+		}
+		store = b
+	}
+	ctx := context.Background()
+	transitions, err := tire(ctx, store)
+	if err != nil {
+		return err
+	}
+	runtime.GC()
+	<-time.After(settleTime)
+
+	seconds, err := time.ParseDuration(os.Getenv(envIdle) + "s")
+	if err != nil {
+		return err
+	}
+	s := stillness{Transitions: transitions, GoroutinesAt: runtime.NumGoroutine()}
+	reads, writes := systemCalls()
+	cpu, from := processCPU(), time.Now()
+	<-time.After(seconds)
+	s.CPU, s.Wall = processCPU()-cpu, time.Since(from)
+	if s.Reads, s.Writes = systemCalls(); s.Reads >= 0 {
+		s.Reads, s.Writes = s.Reads-reads, s.Writes-writes
+	}
+	s.Goroutines = runtime.NumGoroutine()
+	return json.NewEncoder(result).Encode(s)
+}
+
+// tire gives the workflows something to do and returns when it is done, with how many transitions that took. The workflows go on running.
+func tire(ctx context.Context, store backend.Backend) (transitions int, err error) {
+	var mu sync.Mutex
+	var group sync.WaitGroup
+	for f := range idleFlows {
+		b := workflow.NewBuilder[parcel, idleStatus](fmt.Sprintf("idle-%d", f))
+		for s := idleStatus(1); s < idleLast; s++ {
+			b.AddStep(s, func(context.Context, *workflow.Run[parcel, idleStatus]) (idleStatus, error) { return s + 1, nil }, s+1)
+		}
+		w, err := b.BuildOn(store)
+		if err != nil {
+			return 0, err
+		}
+		w.Run(ctx)
+		for n := range idleRuns {
+			group.Go(func() {
+				id := fmt.Sprint(n)
+				runID, terr := w.Trigger(ctx, id)
+				r, aerr := (*workflow.Run[parcel, idleStatus])(nil), terr
+				if terr == nil {
+					r, aerr = w.Await(ctx, id, runID, idleLast)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				if aerr != nil {
+					err = aerr
+					return
+				}
+				transitions += int(r.Meta.Version) - 1
+			})
+		}
+	}
+	group.Wait()
+	return transitions, err
+}
