@@ -223,9 +223,13 @@ func (b *Backend) ReadLog(ctx context.Context, after int64, limit int) ([]entry,
 	var entries []entry
 	err := b.read(ctx, "read log", func(c *conn) error {
 		s := scan{b: b, c: c, ctx: ctx}
-		err := c.query(ctx, func(row []driver.Value) error { s.entry(row); return nil },
-			"SELECT "+entryColumns+" FROM sw_log l CROSS JOIN sw_runs r ON r.id = l.run WHERE l.pos > ? ORDER BY l.pos LIMIT ?",
-			after, int64(limit))
+		err := c.query(ctx, func(row []driver.Value) error {
+			s.entry(row)
+			e := &s.entries[len(s.entries)-1]
+			e.Current, e.Held = asInt(row[19]) == 1, asInt(row[20]) == 1
+			return nil
+		}, "SELECT "+entryColumns+`, r.head = l.pos, EXISTS (SELECT 1 FROM sw_deliveries d WHERE d.run = r.id)
+			FROM sw_log l CROSS JOIN sw_runs r ON r.id = l.run WHERE l.pos > ? ORDER BY l.pos LIMIT ?`, after, int64(limit))
 		if err != nil {
 			return err
 		}
