@@ -127,6 +127,7 @@ func (w *Workflow[Type, Status]) classicConfig(es EventStreamer, rs RecordStore,
 		OutboxDisabled: bo.outbox.disabled, OutboxPoll: bo.outbox.pollingFrequency,
 		OutboxBackOff: bo.outbox.errBackOff, OutboxLimit: int(bo.outbox.lookupLimit),
 		OutboxRole: makeRole(w.name, "outbox-consumer"),
+		AutoResume: bo.resumeAfter,
 	}
 	add := func(topic, role string, shard, shards int, names ...string) {
 		labels[role] = names

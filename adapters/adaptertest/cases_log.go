@@ -14,6 +14,7 @@ func logCases() []testCase {
 		{name: "Log/Empty", run: emptyLog},
 		{name: "Log/Paging", run: logPaging},
 		{name: "Log/PositionsGrow", run: positionsGrow},
+		{name: "Log/SaysWhatIsCurrentAndHeld", run: logSaysWhatIsCurrentAndHeld},
 		{name: "Log/RefusedChangesLeaveNoEntry", run: refusedChangesLeaveNoEntry},
 		{name: "Log/NothingAppearsBehindAReader", run: nothingAppearsBehindAReader},
 		{name: "Log/WatchIsNotForOwnCommits", run: watchIsNotForOwnCommits},

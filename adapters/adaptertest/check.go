@@ -48,7 +48,7 @@ func report(t T, violations []backend.Violation, err error) {
 // What it demands: a run's versions are 1..n without gap or repeat, its record is the newest of them, and each comes from
 // where the one before ended (I2, I3); nothing leaves a finished state but to have its data deleted (I3); each version is in the log
 // exactly once, at a growing position, until all cursors have passed it (I2, I6); at most one versioned run per foreign id is
-// unfinished (I7); the due deliveries are in order and are those that are held (I4); no cursor lies beyond the log (I5). A
+// unfinished (I7); the due deliveries are in order and are those that are held (I4); no cursor lies beyond the log, and the log says what is current and held (I5, I6). A
 // store that is a [backend.Checker] is asked as well.
 //
 // It holds an index of the whole store in memory: it is for tests.
@@ -88,6 +88,8 @@ type facts struct {
 	history []backend.Entry
 	// log are the run's entries in the log.
 	log []backend.Entry
+	// unheld says that an entry in the log denies that deliveries are held.
+	unheld bool
 }
 
 func (w *walker) broken(invariant, runID, format string, args ...any) {
@@ -253,6 +255,10 @@ func (w *walker) checkLogOf(f *facts) {
 		} else if v < last {
 			w.broken("I6", id, "version %d comes after version %d in the log", v, last)
 		}
+		if current := v == f.record.Meta.Version; e.Current != current {
+			w.broken("I6", id, "the log says of version %d that it is current: %t; the record has version %d", v, e.Current, f.record.Meta.Version)
+		}
+		f.unheld = f.unheld || !e.Held
 		last = v
 		inLog[v] = e
 	}
@@ -308,6 +314,9 @@ func (w *walker) checkDeliveries() error {
 		ds, err := w.b.Held(w.ctx, f.record.RunID)
 		if err != nil {
 			return fmt.Errorf("deliveries of run %s: %w", f.record.RunID, err)
+		}
+		if len(ds) > 0 && f.unheld {
+			w.broken("I5", f.record.RunID, "the log denies that deliveries are held, and there are %d", len(ds))
 		}
 		for _, d := range ds {
 			if _, twice := held[d.DeliveryKey]; twice || d.RunID != f.record.RunID {

@@ -39,6 +39,9 @@ const (
 	filtersAreIgnored           bug = "ignores filters"
 	headStartsAtOne             bug = "has a head beyond the end"
 	logPagesFromTheEnd          bug = "reads the newest page first"
+	nothingIsCurrent            bug = "says of no entry that it is current"
+	everythingIsCurrent         bug = "says of every entry that it is current"
+	nothingIsHeld               bug = "says of no entry that deliveries are held"
 	lookupLags                  bug = "looks up behind the log"
 	tearsBatches                bug = "shows half a batch"
 	historyIgnoresAfter         bug = "pages the history from its start"
@@ -157,6 +160,9 @@ func bugsOfReading() map[bug][]string {
 		filtersAreIgnored:     {"List/Filters", "List/FilterValuesAreExact", "IDs/OddOnesAreKeptApart"},
 		headStartsAtOne:       {"Commit/EmptyBatch", "Log/Empty", "Log/WatchIsNotForOwnCommits", "List/OfUnknown", "Restart/Empty"},
 		logPagesFromTheEnd:    {"Log/Paging"},
+		nothingIsCurrent:      {"Log/SaysWhatIsCurrentAndHeld", "Commit/NewRunIsReadBack"},
+		everythingIsCurrent:   {"Log/SaysWhatIsCurrentAndHeld", "History/PresentVersion"},
+		nothingIsHeld:         {"Log/SaysWhatIsCurrentAndHeld", "Delivery/WithARecord"},
 		lookupLags: {
 			"Delivery/DueOfOneWorkflow", "Delivery/DataIsTheStores", "Delivery/HeldIsNotDue", "History/PresentVersion", "Fields/Statuses",
 			"Fields/LongAndOddTexts", "Delivery/DoneOfUnknown",

@@ -37,7 +37,7 @@ func (r *recorder) Cleanup(fn func()) {
 func (r *recorder) Context() context.Context { return r.ctx }
 
 // patience is short: what a planted bug withholds never comes.
-func (r *recorder) patience() time.Duration { return 250 * time.Millisecond }
+func (r *recorder) patience() time.Duration { return 120 * time.Millisecond }
 
 // record runs fn as a case and returns what it complained of. A panic is a fault of the suite.
 func record(t *testing.T, what string, fn func(r *recorder)) []string {

@@ -197,13 +197,23 @@ func (s *refStore) ReadLog(ctx context.Context, after int64, limit int) ([]backe
 	var out []backend.Entry
 	for _, e := range s.d.log {
 		if e.Pos > after && len(out) < limit {
-			out = append(out, e)
+			out = append(out, s.d.flagged(e))
 		}
 	}
 	if s.d.bug == logPagesFromTheEnd && len(out) == limit {
 		out = slices.Clone(s.d.log[len(s.d.log)-limit:])
 	}
 	return out, nil
+}
+
+// flagged says of an entry whether it is current, and whether its run has deliveries.
+func (d *refDisk) flagged(e backend.Entry) backend.Entry {
+	r := d.runs[e.Record.RunID]
+	e.Current = d.bug == everythingIsCurrent || r != nil && r.Meta.Version == e.Record.Meta.Version && d.bug != nothingIsCurrent
+	for k := range d.deliveries {
+		e.Held = e.Held || k.RunID == e.Record.RunID && d.bug != nothingIsHeld
+	}
+	return e
 }
 
 func (s *refStore) Head(ctx context.Context) (int64, error) {

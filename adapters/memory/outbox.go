@@ -114,6 +114,9 @@ func (s *RecordStore) WaitingWorkflows(ctx context.Context) ([]string, error) {
 	return names, nil
 }
 
+// ChecksVersions says that Store keeps the version rule by itself.
+func (s *RecordStore) ChecksVersions() bool { return true }
+
 // NotifyOutbox calls stored after each Store. stored must return at once, and calls do not overlap. The returned function ends it
 // and waits for a running call; stored must not call it.
 func (s *RecordStore) NotifyOutbox(stored func()) (stop func()) { return s.table.stores.add(stored) }

@@ -94,6 +94,9 @@ func (s *Store) DeleteOutboxEvent(ctx context.Context, id string) error {
 	return s.records.DeleteOutboxEvent(ctx, id)
 }
 
+// ChecksVersions says that Store keeps the version rule by itself.
+func (s *Store) ChecksVersions() bool { return true }
+
 // NotifyOutbox calls stored after each Store. stored must return at once, and calls do not overlap. The returned function ends it
 // and waits for a running call; stored must not call it.
 func (s *Store) NotifyOutbox(stored func()) (stop func()) { return s.records.NotifyOutbox(stored) }
