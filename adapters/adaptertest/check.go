@@ -48,8 +48,9 @@ func report(t T, violations []backend.Violation, err error) {
 // What it demands: a run's versions are 1..n without gap or repeat, its record is the newest of them, and each comes from
 // where the one before ended (I2, I3); nothing leaves a finished state but to have its data deleted (I3); each version is in the log
 // exactly once, at a growing position, until all cursors have passed it (I2, I6); at most one versioned run per foreign id is
-// unfinished (I7); the due deliveries are in order and are those that are held (I4); no cursor lies beyond the log, and the log says what is current and held (I5, I6). A
-// store that is a [backend.Checker] is asked as well.
+// unfinished (I7); the due deliveries are in order and are those that are held (I4, I9); no cursor lies beyond the log (I5), and
+// the log says which entries are current and whose runs have deliveries (I5, I6). A store that is a [backend.Checker] is asked
+// as well.
 //
 // It holds an index of the whole store in memory: it is for tests.
 func Walk(ctx context.Context, b backend.Backend, opts WalkOptions) ([]backend.Violation, error) {

@@ -53,13 +53,13 @@ func childLimited(b *Backend) error {
 		c := change("r", "f", v)
 		err := b.Commit(ctx, []*backend.Change{c})
 		if err == nil || c.Err == nil || c.Pos != 0 {
-			return fmt.Errorf("version %d was stored against the limit: %v", v, c.Err)
+			return fmt.Errorf("version %d was stored against the limit: %w", v, c.Err)
 		}
 		if v == 2 {
 			fmt.Println("refused", err)
 		}
 		if r, err := b.Lookup(ctx, "r"); err != nil || r.Meta.Version != v-1 {
-			return fmt.Errorf("run is %+v, %v", r, err)
+			return fmt.Errorf("run is %+v, %w", r, err)
 		}
 		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit); err != nil {
 			return err

@@ -61,7 +61,7 @@ func TestTxStepCommitsWithTheChange(t *testing.T) {
 		}
 		var n int
 		if err := st.QueryRowContext(ctx, "p1").Scan(&n); err != nil || n != 1 {
-			return fmt.Errorf("%d rows of the first member, err %v", n, err)
+			return fmt.Errorf("%d rows of the first member, err %w", n, err)
 		}
 		// What is left open is closed by the store.
 		if _, err := tx.QueryContext(ctx, "SELECT id FROM payments"); err != nil {
