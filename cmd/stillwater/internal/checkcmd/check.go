@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"sort"
 	"strings"
 
@@ -154,15 +155,25 @@ func (c counts) sorted() (total int, flows []Workflow) {
 	return total, flows
 }
 
-// explain adds what the reader can do about a file that does not open.
+// explain says what the reader can do about a file that does not open.
 func explain(file string, err error) error {
-	switch {
-	case errors.Is(err, backend.ErrNotOurs):
-		return &backend.Error{Op: "check", Err: err, Hint: file + " was not written by this library; is it the right file?"}
-	case errors.Is(err, backend.ErrCorrupt):
-		return &backend.Error{Op: "check", Err: err, Hint: "copy the file with what stands beside it before you try anything, then restore a backup"}
+	var inner *backend.Error
+	cause := err
+	if errors.As(err, &inner) {
+		cause = inner.Err
 	}
-	return err
+	out := &backend.Error{Op: "check " + file, Err: cause}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		out.Err, out.Hint = fs.ErrNotExist, "give the path of a store's file; the demo's is ./stillwater-demo.db"
+	case errors.Is(err, backend.ErrNotOurs):
+		out.Hint = "give the path of a file that this library has written; this one is left as it is"
+	case errors.Is(err, backend.ErrCorrupt):
+		out.Hint = "copy the file with what stands beside it before you try anything, then restore a backup"
+	default:
+		return err
+	}
+	return out
 }
 
 // Write writes the report for people.

@@ -140,15 +140,23 @@ func otherOrders(path, was, now string) error {
 		Hint: "give the same arguments to go on, --fresh to delete it and start over, or --db for another file"}
 }
 
-// explain adds what a newcomer can do about a store that does not open.
+// explain says what a newcomer can do about a store that does not open.
 func explain(path string, err error) error {
+	var inner *backend.Error
+	cause := err
+	if errors.As(err, &inner) {
+		cause = inner.Err
+	}
+	out := &backend.Error{Op: "open " + path, Err: cause}
 	switch {
 	case errors.Is(err, backend.ErrNotOurs):
-		return &backend.Error{Op: "demo", Err: err, Hint: "it is left as it is; use another file with --db"}
+		out.Hint = "it is left as it is; use another file with --db"
 	case errors.Is(err, backend.ErrLocked):
-		return &backend.Error{Op: "demo", Err: fmt.Errorf("%s is in use: %w", path, err), Hint: "wait for the other demo, or use another file with --db"}
+		out.Hint = "another program is using it: wait for it, or use another file with --db"
 	case errors.Is(err, backend.ErrCorrupt):
-		return &backend.Error{Op: "demo", Err: err, Hint: "delete the file by hand, or use another one with --db"}
+		out.Hint = "delete the file by hand, or use another one with --db"
+	default:
+		return err
 	}
-	return err
+	return out
 }
