@@ -76,11 +76,11 @@ func (d *refDisk) open() *refStore {
 	s := &refStore{d: d, stop: make(chan struct{})}
 	if d.bug == spinsWhileIdle {
 		go func() {
-			for {
+			for stopped := false; !stopped; {
 				select {
 				case <-s.stop:
-					return
-				default:
+					stopped = true
+				default: // the planted bug: it spins
 				}
 			}
 		}()

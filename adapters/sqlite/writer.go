@@ -38,7 +38,7 @@ type request struct {
 	done  chan struct{} // closed when the request was answered
 	err   error
 
-	leads, answered bool // guarded by the writer's mu
+	leads bool // guarded by the writer's mu
 }
 
 // writer commits. Callers that come while a transaction runs are queued, and the first of them leads the next transaction

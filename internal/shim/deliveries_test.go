@@ -209,7 +209,7 @@ func TestLateRestoreTellsTheEngine(t *testing.T) {
 		if err := r.timeouts.Create(context.Background(), name, "foreign-a", "a", 7, base.Add(time.Hour)); err != nil {
 			t.Fatal(err)
 		}
-		<-time.After(base.Add(time.Hour - time.Second).Sub(time.Now()))
+		<-time.After(time.Until(base.Add(time.Hour - time.Second)))
 		wantEntries(t, e.settle(), "")
 		<-time.After(12 * time.Minute)
 		wantEntries(t, e.settle(), "a v1 Initiated overtaken")

@@ -8,7 +8,7 @@ import (
 	"github.com/stillwater-go/workflow/backend"
 )
 
-// acceptedID and declinedID return ids that the gateway accepts and declines.
+// idsByGateway returns an id that the gateway accepts and one that it declines.
 func idsByGateway(t *testing.T) (accepted, declined string) {
 	t.Helper()
 	for i := 0; accepted == "" || declined == ""; i++ {
