@@ -48,12 +48,16 @@ var (
 	ErrGraph = errors.New("status graph")
 )
 
-// Why an attempt's context ended; context.Cause(ctx) returns them inside a step.
+// Why an attempt's context ended; context.Cause(ctx) returns them inside a step. And what [Workflow.Health] may report.
 var (
 	// ErrSuperseded says that the run moved on, was paused or was cancelled while the attempt ran.
 	ErrSuperseded = engine.ErrSuperseded
 	// ErrStopping says that the workflow is being stopped.
 	ErrStopping = engine.ErrStopping
+	// ErrStoreFailing says that the store refuses to work; what waits for it is tried again by itself. [Workflow.Health] returns it.
+	ErrStoreFailing = engine.ErrStoreFailing
+	// ErrStuckHandlers says that so many handlers hang that others have to wait. [Workflow.Health] returns it.
+	ErrStuckHandlers = engine.ErrStuckHandlers
 	// ErrAttemptDeadline says that the attempt ran past its deadline without a heartbeat.
 	ErrAttemptDeadline = engine.ErrDeadline
 )

@@ -3,6 +3,7 @@ package workflow_test
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"runtime"
 	"sync/atomic"
 	"testing"
@@ -260,5 +261,57 @@ func TestHundredIdleWorkflowsAreParked(t *testing.T) {
 	<-time.After(500 * time.Millisecond)
 	if used := cpuTime(t) - start; used > 50*time.Millisecond {
 		t.Errorf("100 idle workflows used %v of CPU in half a second", used)
+	}
+}
+
+func TestHealthTellsOfStuckHandlersAndOfAFailingStore(t *testing.T) {
+	base := newStore(t)
+	on := &shaky{Backend: base, calm: true, rnd: rand.New(rand.NewPCG(1, 1))}
+	b := workflow.NewBuilder[object, status]("stuck")
+	release := make(chan struct{})
+	b.AddStep(statusA, func(_ context.Context, r *run) (status, error) {
+		if r.Object.Note == "stuck" {
+			<-release
+		}
+		return statusEnd, nil
+	}, statusEnd).WithOptions(append(quickRetry(1), workflow.AttemptDeadline(time.Millisecond))...)
+	w := build(t, on, b)
+	if err := w.Health(); err != nil {
+		t.Errorf("Health of a fresh workflow: %v", err)
+	}
+	for i := range 100 {
+		trigger(t, w, name(i), workflow.WithInitialValue[object, status](&object{Note: "stuck"}))
+	}
+	awaitHealth(t, w, workflow.ErrStuckHandlers)
+	id := trigger(t, w, "waits")
+	if rec, _ := base.Lookup(ctxFor(t), id); rec.Meta.Version != 1 {
+		t.Error("an attempt started although too many are stuck")
+	}
+	close(release)
+	await(t, w, id, statusEnd)
+	awaitHealth(t, w, nil)
+	on.failAll(true)
+	if _, err := w.Trigger(ctxFor(t), "refused"); !errors.Is(err, errShaky) {
+		t.Errorf("Trigger over a failing store: %v", err)
+	}
+	awaitHealth(t, w, workflow.ErrStoreFailing)
+	on.failAll(false)
+	trigger(t, w, "works again")
+	awaitHealth(t, w, nil)
+}
+
+func awaitHealth(t *testing.T, w *flow, want error) {
+	t.Helper()
+	end := time.After(patience)
+	for {
+		err := w.Health()
+		if want == nil && err == nil || want != nil && errors.Is(err, want) {
+			return
+		}
+		select {
+		case <-end:
+			t.Fatalf("Health stays %v, want %v", err, want)
+		case <-time.After(time.Millisecond):
+		}
 	}
 }

@@ -19,6 +19,7 @@ type shaky struct {
 	mu   sync.Mutex
 	rnd  *rand.Rand
 	calm bool
+	down bool
 }
 
 var errShaky = errors.New("connection lost")
@@ -26,10 +27,20 @@ var errShaky = errors.New("connection lost")
 func (s *shaky) roll() float64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.calm {
+	switch {
+	case s.down:
+		return 0
+	case s.calm:
 		return 1
 	}
 	return s.rnd.Float64()
+}
+
+// failAll makes every commit fail, or ends that.
+func (s *shaky) failAll(on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.down = on
 }
 
 func (s *shaky) settleDown() {

@@ -124,6 +124,10 @@ func (w *Workflow[Type, Status]) Stop() {
 	w.mu.Unlock()
 }
 
+// Health returns nil while all is well. Otherwise it says what stands in the way: [ErrStoreFailing], [ErrStuckHandlers], or both
+// joined. It reads nothing and returns at once.
+func (w *Workflow[Type, Status]) Health() error { return w.flow.Engine().Health() }
+
 // graphError puts a problem of the graph in the user's words.
 func (w *Workflow[Type, Status]) graphError(p graph.Problem) error {
 	return fmt.Errorf("%w: %s", ErrGraph, p.Describe(w.describe))

@@ -2,6 +2,8 @@ package engine
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -146,6 +148,23 @@ func (e *Engine) wakeDispatcher() {
 
 // chance is a random number in [0,1) for the spread of retries.
 func (e *Engine) chance() float64 { return rand.Float64() }
+
+// Health returns nil while all is well; otherwise what stands in the way of work, every cause joined.
+func (e *Engine) Health() error {
+	var causes []error
+	if e.failing.Load() {
+		causes = append(causes, ErrStoreFailing)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.abandoned >= maxAbandoned {
+		causes = append(causes, fmt.Errorf("%w: %d ignore the end of their contexts, no new attempt starts", ErrStuckHandlers, e.abandoned))
+	}
+	if e.claims >= maxClaims {
+		causes = append(causes, fmt.Errorf("%w: %d run for more than a second, further slow ones keep their slots", ErrStuckHandlers, e.claims))
+	}
+	return errors.Join(causes...)
+}
 
 // setLog makes the engine report through the log of the flow that came last.
 func (e *Engine) setLog(l Log) {

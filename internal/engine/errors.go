@@ -18,6 +18,10 @@ var (
 	ErrDeadline = errors.New("attempt ran past its deadline")
 	// ErrStopped says that the workflow was stopped.
 	ErrStopped = errors.New("workflow was stopped")
+	// ErrStoreFailing says that the store refuses to work; what waits for it is tried again by itself.
+	ErrStoreFailing = errors.New("the store is failing")
+	// ErrStuckHandlers says that so many handlers hang that others have to wait.
+	ErrStuckHandlers = errors.New("handlers are stuck")
 	// ErrGoexit says that user code ended its goroutine.
 	ErrGoexit = errors.New("user code ended its goroutine (runtime.Goexit)")
 )
