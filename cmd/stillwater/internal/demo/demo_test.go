@@ -107,7 +107,7 @@ func (w *trip) Write(p []byte) (int, error) {
 
 // TestInterruptedAndResumed ends the context while orders are on their way, and goes on.
 func TestInterruptedAndResumed(t *testing.T) {
-	o := small(t, 4000)
+	o := small(t, 1500)
 	ctx, cancel := context.WithCancel(t.Context())
 	o.Messages, o.Quiet = &trip{text: "Stop it at any moment", cancel: cancel}, false
 	s, err := Run(ctx, o)
@@ -118,7 +118,7 @@ func TestInterruptedAndResumed(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	o.Messages, o.Quiet = &screen{}, true
-	expect(t, mustRun(t, o), 1, 4000)
+	expect(t, mustRun(t, o), 1, 1500)
 }
 
 // TestResumeTakesUpPausedRuns has an operator pause a run that the demo then finds.

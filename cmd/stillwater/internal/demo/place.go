@@ -60,7 +60,7 @@ func mayUse(ctx context.Context, path, fingerprint string) error {
 
 // found is what lies at a path.
 type found struct {
-	store       bool   // a Stillwater store; false where there is no file, or an empty one
+	store       bool   // a Stillwater store; false where there is no file, or nothing in it
 	foreign     bool   // a store with runs that are not the demo's
 	fingerprint string // what the demo was started with; empty where it never was
 }
@@ -75,6 +75,9 @@ func inspect(ctx context.Context, path string) (f found, err error) {
 		return found{}, err
 	}
 	store, err := sqlite.OpenReadOnly(path)
+	if errors.Is(err, backend.ErrNotOurs) && blank(ctx, path) {
+		return found{}, nil
+	}
 	if err != nil {
 		return found{}, err
 	}
@@ -92,6 +95,19 @@ func inspect(ctx context.Context, path string) (f found, err error) {
 	any, err := store.List(ctx, "", 0, 1, backend.OrderTypeAscending)
 	f.foreign = len(any) > 0
 	return f, err
+}
+
+// blank reports whether the file is a SQLite database without anything in it, as a process leaves it that was killed while it made a
+// store. The next one fills it.
+func blank(ctx context.Context, path string) bool {
+	b, err := openBooks(path, true)
+	if err != nil {
+		return false
+	}
+	var application, schema, objects int
+	err = b.db.QueryRowContext(ctx, "SELECT (SELECT application_id FROM pragma_application_id), (SELECT user_version FROM pragma_user_version), count(*) FROM sqlite_schema").
+		Scan(&application, &schema, &objects)
+	return errors.Join(err, b.close()) == nil && application == 0 && schema == 0 && objects == 0
 }
 
 // removeOld deletes the demo's files at the path, after a look that they are the demo's and that nobody uses them. Where there is nothing
@@ -117,7 +133,7 @@ func removeOld(ctx context.Context, path string) error {
 	case f.foreign:
 		return refuse(fmt.Errorf("%s is the Stillwater store of another program", path))
 	case !f.store:
-		return nil // an empty file: the store will fill it
+		return nil // nothing is in it: the store will fill it
 	}
 	store, err := sqlite.Open(path, sqlite.WithExclusive()) // fails while somebody uses it
 	if err != nil {

@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"io/fs"
 	"os"
@@ -181,6 +182,42 @@ func TestEmptyFileBecomesTheStore(t *testing.T) {
 	}
 	o.Fresh = true
 	expect(t, mustRun(t, o), 1, 5)
+}
+
+// TestKilledWhileTheStoreWasMade begins with what a process leaves that was killed before its first commit: a database with nothing in it.
+func TestKilledWhileTheStoreWasMade(t *testing.T) {
+	for _, fresh := range []bool{false, true} {
+		o := small(t, 5)
+		o.Fresh = fresh
+		db, err := sql.Open("sqlite", o.DB)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = db.Exec("PRAGMA journal_mode=WAL; CREATE TABLE x (y); DROP TABLE x")
+		if err := errors.Join(err, db.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if info, err := os.Stat(o.DB); err != nil || info.Size() == 0 {
+			t.Fatal(info, err)
+		}
+		expect(t, mustRun(t, o), 1, 5)
+	}
+}
+
+// TestAnotherApplicationsDatabaseIsRefused differs from an empty one by its mark alone.
+func TestAnotherApplicationsDatabaseIsRefused(t *testing.T) {
+	o := small(t, 5)
+	db, err := sql.Open("sqlite", o.DB)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = db.Exec("PRAGMA application_id=17")
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if words, err := refused(t, o); !errors.Is(err, backend.ErrNotOurs) {
+		t.Error(words)
+	}
 }
 
 func TestWhatCannotRun(t *testing.T) {
