@@ -175,7 +175,7 @@ func (b *Builder[Type, Status]) edges(from Status, to []Status, kind graph.Kind)
 func (b *Builder[Type, Status]) make(bo buildOptions) *Workflow[Type, Status] {
 	w := newWorkflow(b, bo)
 	spec := &engine.Spec{
-		Name: b.name, Graph: b.graph, Clock: w.clock, Log: w.log,
+		Name: b.name, Graph: b.graph, Clock: w.clock, Log: w.log, Knows: b.graph.Has,
 		Steps: make(map[int]*engine.Handler), Hooks: make(map[RunState]*engine.Handler),
 		Timeouts:   make(map[int][]*engine.Timeout),
 		AutoResume: bo.resumeAfter, StopTimeout: bo.stopTimeout, Retry: bo.defaults.policy(),

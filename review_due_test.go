@@ -69,3 +69,61 @@ func TestTimersPastAPageAreOnTime(t *testing.T) {
 	defer func() { t.Logf("%d of %d timers fired in time", fired.Load(), timers) }()
 	eventually(t, "all timers fired", func() bool { return fired.Load() == timers })
 }
+
+// jumpy is a clock that is moved just before somebody begins to wait on it.
+type jumpy struct {
+	*fakeClock
+	jump atomic.Int64
+}
+
+func (c *jumpy) After(d time.Duration) <-chan time.Time {
+	if by := c.jump.Swap(0); by > 0 {
+		c.step(time.Duration(by))
+	}
+	return c.fakeClock.After(d)
+}
+
+// TestAClockThatMovesWhileThePumpFallsAsleep: the timer is due by the clock before the pump waits for it, and fires without a further move.
+func TestAClockThatMovesWhileThePumpFallsAsleep(t *testing.T) {
+	on, clock := newStore(t), &jumpy{fakeClock: newFakeClock()}
+	b := workflow.NewBuilder[object, status]("jumpy")
+	b.AddTimeout(statusA, hourly(), func(context.Context, *run, time.Time) (status, error) { return statusEnd, nil }, statusEnd)
+	w := build(t, on, b, workflow.WithClock(clock))
+	clock.jump.Store(int64(time.Hour))
+	stuckUnless(t, on, trigger(t, w, "f"), statusEnd)
+}
+
+// TestATimersLostAnswerIsNoSecondEffect: the commit of a timeout that stays in its visit is stored, and its answer is lost (G9).
+func TestATimersLostAnswerIsNoSecondEffect(t *testing.T) {
+	base, clock := newStore(t), newFakeClock()
+	var lost atomic.Bool
+	on := &tapped{Backend: base, commit: func(batch []*backend.Change, do func() error) error {
+		err := do()
+		if storesVersion(batch, 2) && lost.CompareAndSwap(false, true) {
+			return refuse(batch, backend.ErrOutcomeUnknown)
+		}
+		return err
+	}}
+	b := workflow.NewBuilder[object, status]("lost answer")
+	b.AddTimeout(statusA, hourly(), func(_ context.Context, r *run, _ time.Time) (status, error) {
+		r.Object.Count++
+		return r.SaveAndRepeat()
+	}, statusEnd)
+	b.AddTimeout(statusA, workflow.DurationTimerFunc[object, status](2*time.Hour), func(context.Context, *run, time.Time) (status, error) {
+		return statusEnd, nil
+	}, statusEnd)
+	w := build(t, on, b, workflow.WithClock(clock))
+	id := trigger(t, w, "f")
+	clock.awaitWaiter(t)
+	clock.step(time.Hour)
+	eventually(t, "the timer took effect", func() bool {
+		rec, err := base.Lookup(ctxFor(t), id)
+		return err == nil && rec.Meta.Version > 1
+	})
+	<-time.After(600 * time.Millisecond) // the change is tried again after a quarter of a second
+	clock.step(time.Hour)
+	stuckUnless(t, base, id, statusEnd)
+	if r := await(t, w, id, statusEnd); r.Object.Count != 1 {
+		t.Errorf("the timer took effect %d times", r.Object.Count)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"time"
 
 	"github.com/stillwater-go/workflow/backend"
 	"github.com/stillwater-go/workflow/internal/engine"
@@ -117,11 +118,27 @@ func (w *Workflow[Type, Status]) Stop() {
 	if quit != nil {
 		quit()
 	}
-	w.outside.Wait()
+	w.awaitConnectors()
 	w.flow.Stop()
 	w.mu.Lock()
 	w.stopped = true
 	w.mu.Unlock()
+}
+
+// awaitConnectors waits until the connectors have ended, at most as long as handlers get.
+func (w *Workflow[Type, Status]) awaitConnectors() {
+	ended := make(chan struct{})
+	go func() { // ends with the last connector
+		w.outside.Wait()
+		close(ended)
+	}()
+	t := time.NewTimer(w.opts.stopTimeout)
+	defer t.Stop()
+	select {
+	case <-ended:
+	case <-t.C:
+		w.log.Error(w.logCtx, &Error{Op: "stop", Workflow: w.name, Err: ErrStuckHandlers, Hint: "a connector's function ignores its context"})
+	}
 }
 
 // Health returns nil while all is well. Otherwise it says what stands in the way: [ErrStoreFailing], [ErrStuckHandlers], or both

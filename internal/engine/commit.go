@@ -140,6 +140,9 @@ func (e *Engine) complete(batch []*member, err error, self bool) {
 	}
 	var again []*member
 	e.mu.Lock()
+	if err != nil {
+		e.missed() // it may be stored all the same
+	}
 	for _, m := range batch {
 		if m.change.Err == nil && m.kind != kindHold && m.kind != kindClaim {
 			e.noteDues(m.change)
@@ -162,6 +165,7 @@ func (e *Engine) complete(batch []*member, err error, self bool) {
 		e.submitAsync(m)
 	}
 	e.saveCursors(cursors)
+	e.say()
 }
 
 // noteDues tells the flow's pump which due rows a change has set and deleted; e.mu is held.
@@ -185,6 +189,7 @@ func (e *Engine) noteDues(c *backend.Change) {
 // reports true where the member carries a new change that has to be submitted.
 func (e *Engine) settle(m *member, down bool) bool {
 	t, err := m.task, m.change.Err
+	var tx *backend.TxError
 	switch {
 	case err == nil:
 		switch m.kind {
@@ -196,24 +201,53 @@ func (e *Engine) settle(m *member, down bool) bool {
 			e.finish(t)
 		}
 		return false
-	case errors.Is(err, backend.ErrVersionConflict), !down && errors.Is(err, backend.ErrRecordNotFound):
+	case down || errors.As(err, &tx): // what a user's function says is its own, whatever it wraps
+		return e.refused(m, down)
+	case errors.Is(err, backend.ErrVersionConflict) && t.ofTheMoment() && m.change.Record != nil:
+		t.rec, t.verify = nil, false // the run moved, this delivery may still have something to say
+		e.missed()
+		e.lookAgain(t)
+		return false
+	case errors.Is(err, backend.ErrVersionConflict), errors.Is(err, backend.ErrRecordNotFound):
+		e.missed()
 		if t.stored || t.claim != claimNone {
 			t.role.flow.overtaken(t.key)
 		}
 		e.finish(t) // somebody else moved the run: the event of that version is on its way
 		return false
+	default:
+		return e.refused(m, down)
+	}
+}
+
+// refused settles a change that the store did not take: because it failed as a whole, or because the change itself is bad, which is a
+// failed attempt.
+func (e *Engine) refused(m *member, down bool) bool {
+	t := m.task
+	switch {
 	case m.kind == kindClaim:
-		t.claim = claimNone // tried again by the watchdog
-		e.claims--
+		if t.claim == claimAsked { // tried again by the watchdog
+			t.claim = claimNone
+			e.claims--
+		}
 		return false
-	case m.kind == kindAdvance && m.change.Attempt == nil && !down: // the change itself is bad: a failed attempt
-		*m = e.failed(t, err)
+	case m.kind == kindAdvance && m.change.Attempt == nil && !down:
+		*m = e.failed(t, m.change.Err)
 		return true
+	case t.role.gone:
+		e.finishUnsafe(t)
+		return false
 	default:
 		e.stalled = append(e.stalled, m)
 		e.armWatchdog()
 		return false
 	}
+}
+
+// missed makes the dispatcher read the log: an entry may have been stored without this process having been told. e.mu is held.
+func (e *Engine) missed() {
+	e.behind = true
+	e.wakeDispatcher()
 }
 
 // storeFailing reports a failing store once per streak.

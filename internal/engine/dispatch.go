@@ -19,6 +19,7 @@ func (e *Engine) dispatch(ctx context.Context) {
 			more = more || lagging
 		}
 		e.savePrompt()
+		e.say()
 		switch {
 		case ctx.Err() != nil:
 			return

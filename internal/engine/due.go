@@ -17,24 +17,38 @@ type dues struct {
 	items    dueHeap
 	byKey    map[backend.DeliveryKey]*dueItem
 	mark     backend.DueMark
-	complete bool // no stored row lies past the mark
-	foreign  bool // others may have stored rows: read from the start
-	blocked  bool // a full role keeps a due item waiting
+	complete bool                         // no stored row lies past the mark
+	foreign  bool                         // others may have stored rows: read from the start
+	blocked  bool                         // a full role keeps a due item waiting
+	reading  bool                         // a page is being read: what is stored now may not be in it
+	done     map[backend.DeliveryKey]bool // deleted while a page is read
+	inLine   map[laneKey]int              // how many rows of a lane are here
 	pumping  bool
 	wake     chan struct{}
 }
 
 type dueItem struct {
-	d backend.Delivery
-	t *task // nil for a row that was only read
+	d  backend.Delivery
+	t  *task // nil for a row that was only read
+	at int   // its place in the heap
 }
+
+// maxDue bounds the rows in memory that have no task; more are left in the store until their time is near.
+const maxDue = 4096
 
 type dueHeap []*dueItem
 
 func (h dueHeap) Len() int           { return len(h) }
 func (h dueHeap) Less(i, j int) bool { return h[i].d.Due.Before(h[j].d.Due) }
-func (h dueHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-func (h *dueHeap) Push(x any)        { *h = append(*h, x.(*dueItem)) }
+func (h dueHeap) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].at, h[j].at = i, j
+}
+func (h *dueHeap) Push(x any) {
+	it := x.(*dueItem)
+	it.at = len(*h)
+	*h = append(*h, it)
+}
 func (h *dueHeap) Pop() any {
 	old := *h
 	n := len(old) - 1
@@ -45,7 +59,9 @@ func (h *dueHeap) Pop() any {
 }
 
 func newDues(f *Flow) *dues {
-	return &dues{flow: f, byKey: make(map[backend.DeliveryKey]*dueItem), foreign: true, wake: make(chan struct{}, 1)}
+	u := &dues{flow: f, wake: make(chan struct{}, 1)}
+	u.reset()
+	return u
 }
 
 // add takes a row that this process has stored.
@@ -53,17 +69,65 @@ func (u *dues) add(d backend.Delivery, t *task) {
 	if d.Due.IsZero() {
 		return
 	}
-	if !u.complete && d.Due.After(u.mark.Due) && t == nil {
+	u.forget(d.DeliveryKey)
+	delete(u.done, d.DeliveryKey)
+	switch {
+	case t != nil || u.reading:
+	case !u.complete && d.Due.After(u.mark.Due):
 		return // it will be read when its time is near
+	case len(u.items) >= maxDue:
+		u.complete = false
+		if before := d.Due.Add(-1); u.mark.Due.IsZero() || u.mark.Due.After(before) {
+			u.mark = backend.DueMark{Due: before}
+		}
+		u.start()
+		return
 	}
-	it := &dueItem{d: d, t: t}
-	u.byKey[d.DeliveryKey] = it // an older item of the key is passed over when it comes up
-	heap.Push(&u.items, it)
+	u.push(&dueItem{d: d, t: t})
 	u.start()
 }
 
+func (u *dues) push(it *dueItem) {
+	u.byKey[it.d.DeliveryKey] = it
+	u.inLine[laneKey{run: it.d.RunID, receiver: it.d.Receiver}]++
+	heap.Push(&u.items, it)
+}
+
+// mayHold reports whether the store may have an earlier delivery of the lane that this process has not in hand.
+func (u *dues) mayHold(k laneKey) bool {
+	return !u.complete || u.foreign || u.reading || u.inLine[k] > 0
+}
+
+// crowded reports whether deliveries that wait are left to the store alone.
+func (u *dues) crowded() bool { return len(u.items) >= maxDue }
+
 // forget drops a row that this process has deleted.
-func (u *dues) forget(k backend.DeliveryKey) { delete(u.byKey, k) }
+func (u *dues) forget(k backend.DeliveryKey) {
+	if u.reading {
+		u.done[k] = true
+	}
+	it := u.byKey[k]
+	if it == nil {
+		return
+	}
+	delete(u.byKey, k)
+	heap.Remove(&u.items, it.at)
+	lane := laneKey{run: k.RunID, receiver: k.Receiver}
+	if u.inLine[lane]--; u.inLine[lane] <= 0 {
+		delete(u.inLine, lane)
+	}
+}
+
+// clear drops everything: the rows are read again.
+func (u *dues) clear() {
+	u.reset()
+	u.start()
+}
+
+func (u *dues) reset() {
+	u.items, u.byKey, u.inLine = nil, make(map[backend.DeliveryKey]*dueItem), make(map[laneKey]int)
+	u.foreign = true
+}
 
 // readAgain makes the pump look for rows that others stored.
 func (u *dues) readAgain() {
@@ -107,7 +171,11 @@ func (u *dues) pump(ctx context.Context) {
 		now := clock.Now()
 		u.fire(now)
 		e.kick(false)
-		read, mark := !u.complete && len(u.items) < duePage/2, u.mark
+		// Rows past the mark are not known: read them before anything later than the mark is waited for.
+		read, mark := !u.complete && !u.blocked && (len(u.items) == 0 || u.items[0].d.Due.After(u.mark.Due)), u.mark
+		if u.reading = read; read {
+			u.done = make(map[backend.DeliveryKey]bool)
+		}
 		var wait <-chan time.Time
 		switch {
 		case ctx.Err() != nil || (!read && len(u.items) == 0 && !u.foreign):
@@ -136,24 +204,50 @@ func (u *dues) pump(ctx context.Context) {
 func (u *dues) read(ctx context.Context, mark backend.DueMark) error {
 	e := u.flow.engine
 	rows, err := e.b.Due(ctx, u.flow.spec.Name, mark, duePage)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	u.reading = false
 	if err != nil {
 		if ctx.Err() == nil {
 			e.storeFailing(err)
 		}
 		return err
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
+	if u.foreign || u.mark != mark {
+		return nil // others stored meanwhile: this page says too little
+	}
 	for _, d := range rows {
-		if old := u.byKey[d.DeliveryKey]; old == nil || (old.t == nil && !old.d.Due.Equal(d.Due)) {
-			it := &dueItem{d: d}
-			u.byKey[d.DeliveryKey] = it
-			heap.Push(&u.items, it)
-		}
 		u.mark = backend.DueMark{Due: d.Due, Key: d.DeliveryKey}
+		if u.byKey[d.DeliveryKey] != nil || u.done[d.DeliveryKey] || u.inHand(d) {
+			continue // what this process knows of it is newer
+		}
+		if d.State == backend.DeliveryClaimed {
+			d.Due = time.Time{} // whoever claimed it is gone, or it would be in hand
+		}
+		u.push(&dueItem{d: d})
 	}
 	u.complete = len(rows) < duePage
 	return nil
+}
+
+// inHand reports whether this process works on the delivery, or is about to.
+func (u *dues) inHand(d backend.Delivery) bool {
+	r := u.flow.roleOf(d.RunID)
+	if r == nil {
+		return false
+	}
+	if d.Receiver == backend.ReceiverStep {
+		t := r.steps[d.RunID]
+		return t != nil && t.key.Version >= d.Version && t.phase.Load() != phaseWaiting
+	}
+	for _, k := range [...]laneKey{{d.RunID, d.Receiver, 0}, {d.RunID, d.Receiver, d.Version}} {
+		for t := r.lanes[k]; t != nil; t = t.next {
+			if t.key.Version == d.Version && t.phase.Load() != phaseWaiting {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // fire makes everything ready that is due.
@@ -161,10 +255,6 @@ func (u *dues) fire(now time.Time) {
 	u.blocked = false
 	for len(u.items) > 0 {
 		it := u.items[0]
-		if u.byKey[it.d.DeliveryKey] != it {
-			heap.Pop(&u.items)
-			continue
-		}
 		if it.d.Due.After(now) {
 			return
 		}
@@ -173,16 +263,15 @@ func (u *dues) fire(now time.Time) {
 			u.blocked = true
 			return
 		}
-		heap.Pop(&u.items)
-		delete(u.byKey, it.d.DeliveryKey)
+		u.forget(it.d.DeliveryKey)
 		if r != nil {
-			r.fire(it)
+			r.fire(it, now)
 		}
 	}
 }
 
 // fire makes a due delivery ready, unless what is in hand says more.
-func (r *role) fire(it *dueItem) {
+func (r *role) fire(it *dueItem, now time.Time) {
 	t := it.t
 	if t == nil {
 		if t = r.taskOf(it.d); t == nil {
@@ -194,6 +283,8 @@ func (r *role) fire(it *dueItem) {
 	if t.kind == kindStep {
 		switch cur := r.steps[t.key.RunID]; {
 		case cur == t:
+		case cur != nil && cur.key.Version == t.key.Version && cur.phase.Load() == phaseWaiting:
+			t = cur // the row was read again, the task is here
 		case cur == nil:
 			r.steps[t.key.RunID] = t
 		case cur.key.Version > t.key.Version:
@@ -205,8 +296,17 @@ func (r *role) fire(it *dueItem) {
 		r.push(t)
 		return
 	}
-	if r.lanes[laneKey{t.key.RunID, t.key.Receiver}] == t {
+	head := r.lanes[t.lane()]
+	if head != nil && head.key.Version == t.key.Version && head.phase.Load() == phaseWaiting {
+		t = head
+	}
+	switch {
+	case head == t:
 		r.push(t)
+		return
+	case it.t != nil: // it stands behind another that is held: its turn comes with that one's end, or later
+		it.d.Due = now.Add(time.Second)
+		r.flow.due.add(it.d, t)
 		return
 	}
 	t.verify = true // there may be an earlier one in the store

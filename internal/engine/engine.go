@@ -22,6 +22,7 @@ type Engine struct {
 	failing   atomic.Bool
 
 	committer committer
+	notes     notes
 
 	life  sync.Mutex // serialises starting and stopping the goroutines; taken before mu
 	users int        // flows that run, and awaits; guarded by life
@@ -116,6 +117,7 @@ func (e *Engine) start(ctx context.Context) error {
 	}
 	e.mu.Lock()
 	e.live, e.pos = true, head
+	e.missed() // what was committed since the head was read
 	e.mu.Unlock()
 	var wg sync.WaitGroup
 	wg.Go(func() { e.dispatch(runCtx) })
@@ -173,8 +175,41 @@ func (e *Engine) setLog(l Log) {
 	}
 }
 
+// notes are calls of the user's logger and error counter that wait until no lock is held.
+type notes struct {
+	mu    sync.Mutex
+	calls []func()
+}
+
+// maxNotes bounds the calls that wait; more are dropped: they would say the same.
+const maxNotes = 1000
+
+// later calls fn soon, when no lock is held.
+func (e *Engine) later(fn func()) {
+	e.notes.mu.Lock()
+	defer e.notes.mu.Unlock()
+	if len(e.notes.calls) < maxNotes {
+		e.notes.calls = append(e.notes.calls, fn)
+	}
+}
+
+// say makes the calls that wait; no lock may be held. A call that panics harms nobody.
+func (e *Engine) say() {
+	e.notes.mu.Lock()
+	calls := e.notes.calls
+	e.notes.calls = nil
+	e.notes.mu.Unlock()
+	for _, call := range calls {
+		func() {
+			defer func() { _ = recover() }() // a broken logger must not stop a run
+			call()
+		}()
+	}
+}
+
+// logError reports an error soon.
 func (e *Engine) logError(err error) {
 	if l := e.log.Load(); l != nil {
-		(*l).Error(context.Background(), err)
+		e.later(func() { (*l).Error(context.Background(), err) })
 	}
 }

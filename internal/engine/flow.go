@@ -30,6 +30,7 @@ type Flow struct {
 
 	// guarded by Engine.mu
 	due      *dues
+	grants   int // counts the grants; each role remembers which it belongs to
 	holding  bool
 	stopping bool
 	idle     chan struct{} // closed when nothing is in work any more, while stopping
@@ -137,6 +138,7 @@ func (f *Flow) halt(atOnce bool) {
 	leave()
 	f.wg.Wait()
 	e.leave()
+	e.say()
 }
 
 // drain waits for the attempts in work, at most until the deadline and the moment after it that a handler has to obey.
@@ -213,6 +215,15 @@ func (e *Engine) dropReady(f *Flow) {
 		}
 	}
 	e.unread = keep
+	stalled := e.stalled
+	e.stalled = nil
+	for _, m := range stalled {
+		if m.task != nil && m.task.role.flow == f {
+			e.finishUnsafe(m.task)
+		} else {
+			e.stalled = append(e.stalled, m)
+		}
+	}
 }
 
 // removeRoles takes the flow out of the routes; e.mu is held.
@@ -220,13 +231,6 @@ func (e *Engine) removeRoles(f *Flow) {
 	if rt := e.routes[f.spec.Name]; rt != nil && rt.flow == f {
 		delete(e.routes, f.spec.Name)
 	}
-	keep := e.stalled[:0]
-	for _, m := range e.stalled {
-		if m.task == nil || m.task.role.flow != f {
-			keep = append(keep, m)
-		}
-	}
-	e.stalled = keep
 	f.holding = false
 }
 
@@ -274,18 +278,24 @@ func (f *Flow) take(g backend.Grant) {
 		rt = &routes{flow: f, buckets: backend.DefaultBuckets, roles: make([]*role, backend.DefaultBuckets)}
 		e.routes[f.spec.Name] = rt
 	}
+	f.grants++
+	grant := f.grants
 	for _, b := range g.Buckets {
-		rt.roles[b] = newRole(f, b, cursors[b])
+		if r := rt.roles[b]; r != nil {
+			r.grant = grant // held without a break: what is in hand goes on
+			continue
+		}
+		rt.roles[b] = newRole(f, b, grant, cursors[b])
 	}
 	f.holding = true
 	f.due.readAgain()
 	e.mu.Unlock()
-	context.AfterFunc(g.Context, func() { f.lose(g) })
+	context.AfterFunc(g.Context, func() { f.lose(g, grant) })
 	e.wakeDispatcher()
 }
 
 // lose drops the windows of roles that another process holds now.
-func (f *Flow) lose(g backend.Grant) {
+func (f *Flow) lose(g backend.Grant, grant int) {
 	e := f.engine
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -293,11 +303,13 @@ func (f *Flow) lose(g backend.Grant) {
 	if rt == nil || rt.flow != f {
 		return
 	}
+	lost := false
 	for _, b := range g.Buckets {
 		r := rt.roles[b]
-		if r == nil {
+		if r == nil || r.grant != grant {
 			continue
 		}
+		lost = true
 		r.retire()
 		rt.roles[b] = nil
 		for t := e.running.head; t != nil; t = t.nextRun {
@@ -305,6 +317,9 @@ func (f *Flow) lose(g backend.Grant) {
 				e.end(t, ErrRoleLost)
 			}
 		}
+	}
+	if lost {
+		f.due.clear() // what waits for lost roles is theirs who hold them now
 	}
 }
 
@@ -387,7 +402,7 @@ func (f *Flow) row(rec *backend.Record, r backend.Receiver, state backend.Delive
 
 // resumeRow is the due row that undoes a pause by the engine.
 func (f *Flow) resumeRow(paused *backend.Record, now time.Time) backend.Delivery {
-	d := f.row(paused, backend.ReceiverResume, backend.DeliveryTimer, now.Add(f.spec.AutoResume))
+	d := f.row(paused, backend.ReceiverResume, backend.DeliveryTimer, now.Add(machine.Bounded(f.spec.AutoResume)))
 	d.Version = paused.Meta.Version
 	return d
 }

@@ -35,7 +35,6 @@ func (f *Flow) Operate(ctx context.Context, runID string, actor string, rule fun
 		switch {
 		case rec.RunState == backend.RunStatePaused && next.RunState.Moving():
 			c.Done = append(c.Done, backend.DeliveryKey{RunID: runID, Receiver: backend.ReceiverResume, Version: rec.Meta.Version})
-			e.rearm(c, rec, f.spec.Clock.Now())
 		case next.RunState.Finished():
 			f.timersOf(c, rec)
 		}

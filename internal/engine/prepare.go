@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/stillwater-go/workflow/backend"
@@ -65,7 +66,7 @@ func (e *Engine) adopt(t *task) (*member, error) {
 			e.mu.Lock()
 			t.role.flow.overtaken(d.DeliveryKey)
 			e.mu.Unlock()
-		case d.Version < t.key.Version && t.kind != kindTimeout && d.State != backend.DeliveryHeld:
+		case d.Version < t.key.Version && t.inOrder() && d.State != backend.DeliveryHeld:
 			return e.postpone(t, later(d.Due, now).Add(time.Millisecond), backend.DeliveryQueued), nil
 		}
 	}
@@ -100,19 +101,23 @@ func (e *Engine) place(t *task) (*member, error) {
 		if machine.Judge(t.rec, t.key.Version) != machine.Deliver {
 			return e.nothing(t), nil
 		}
-		if t.handler = spec.Steps[t.rec.Status]; t.handler == nil {
-			return e.nothing(t), nil
+		h := spec.Steps[t.rec.Status]
+		if h == nil {
+			return e.keep(t), nil
 		}
+		t.handler = h
 	case kindTimeout:
 		n := timeoutIndex(t.key.Receiver)
 		of := spec.Timeouts[t.rec.Status]
 		switch {
 		case machine.TimerIsVoid(t.rec, t.key.Version) || n < 0 || n >= len(of):
 			return e.nothing(t), nil
-		case t.rec.RunState == backend.RunStatePaused: // it goes on with the resume
-			m := e.postpone(t, time.Time{}, backend.DeliveryHeld)
-			return m, nil
+		case t.rec.RunState == backend.RunStatePaused && t.heldTimer: // still: the resume gives it its time back
+			return &member{task: t, kind: kindAdvance}, nil
+		case t.rec.RunState == backend.RunStatePaused:
+			return e.postpone(t, time.Time{}, backend.DeliveryHeld), nil
 		}
+		t.heldTimer = false
 		t.handler = &of[n].Handler
 	case kindDelete:
 		if t.rec.RunState != backend.RunStateRequestedDataDeleted {
@@ -130,44 +135,64 @@ func (e *Engine) place(t *task) (*member, error) {
 	return nil, nil
 }
 
-// own does what the engine itself has to do with a due row: resume a run, or set the timers of a visit.
-func (e *Engine) own(t *task) *member {
+// keep leaves a step that this program lacks to one that has it: its row stays, due, and is read by whoever takes the role next.
+func (e *Engine) keep(t *task) *member {
+	m := &member{task: t, kind: kindAdvance}
+	if !t.stored {
+		spec := t.role.flow.spec
+		e.logError(&backend.Error{Op: "step", Workflow: spec.Name, RunID: t.key.RunID,
+			Err: fmt.Errorf("this program has no status %d", t.rec.Status), Hint: "the run waits for a program that has it"})
+		m.change = e.postpone(t, spec.Clock.Now(), backend.DeliveryBackingOff).change
+		m.change.Hold[0].LastError = fmt.Sprintf("no program had a step for status %d", t.rec.Status)
+	}
+	return m
+}
+
+// own does what the engine itself has to do: resume a run, set the timers of a visit, or give held timers their time back.
+func (e *Engine) own(t *task) (*member, error) {
 	spec := t.role.flow.spec
 	now := spec.Clock.Now()
-	if t.kind == kindTimers {
+	switch t.kind {
+	case kindRearm:
+		return e.rearm(t, now)
+	case kindTimers:
 		if machine.TimerIsVoid(t.rec, t.key.Version) {
-			return e.nothing(t)
+			return e.nothing(t), nil
 		}
 		rows, err := t.role.flow.timers(t.rec, now)
 		if err != nil {
 			t.handler = &Handler{Policy: spec.Retry}
 			m := e.failed(t, err)
-			return &m
+			return &m, nil
 		}
-		return &member{task: t, kind: kindAdvance, change: &backend.Change{Hold: rows, Done: []backend.DeliveryKey{t.key}}}
+		return &member{task: t, kind: kindAdvance, change: &backend.Change{Hold: rows, Done: []backend.DeliveryKey{t.key}}}, nil
 	}
 	if t.rec.Meta.Version != t.key.Version {
-		return e.nothing(t)
+		return e.nothing(t), nil
 	}
 	next, err := machine.Resume(t.rec, backend.PausedByEngine, now)
 	if err != nil {
-		return e.nothing(t)
+		return e.nothing(t), nil
 	}
-	c := &backend.Change{Record: next}
-	e.rearm(c, t.rec, now)
-	return e.advance(t, c)
+	return e.advance(t, &backend.Change{Record: next}), nil
 }
 
-// rearm gives timers that were held by a pause their due time back.
-func (e *Engine) rearm(c *backend.Change, rec *backend.Record, now time.Time) {
-	held, err := e.b.Held(e.commitCtx, rec.RunID)
+// rearm gives the timers that were held while the run was paused their due time back.
+func (e *Engine) rearm(t *task, now time.Time) (*member, error) {
+	held, err := e.b.Held(t.role.flow.ctx, t.key.RunID)
 	if err != nil {
-		return // the rows stay held, and are listed
+		return nil, err
 	}
+	m := e.nothing(t)
 	for _, d := range held {
-		if timeoutIndex(d.Receiver) >= 0 && d.State == backend.DeliveryHeld {
-			d.State, d.Due = backend.DeliveryTimer, now
-			c.Hold = append(c.Hold, d)
+		if (timeoutIndex(d.Receiver) < 0 && d.Receiver != ReceiverTimers) || d.State != backend.DeliveryHeld {
+			continue
 		}
+		if m.change == nil {
+			m.change = &backend.Change{}
+		}
+		d.State, d.Due = backend.DeliveryTimer, now
+		m.change.Hold = append(m.change.Hold, d)
 	}
+	return m, nil
 }

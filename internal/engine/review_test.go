@@ -139,16 +139,16 @@ func TestClaimsAreCountedOnce(t *testing.T) {
 	b := memory.New()
 	f := NewFlow(b, specOf("claims", goOn))
 	e := f.engine
-	r := newRole(f, 0, 0)
+	r := &role{engine: e, flow: f, steps: make(map[string]*task), lanes: make(map[laneKey]*task)}
 	task := &task{role: r, handler: f.spec.Steps[1], key: backend.DeliveryKey{RunID: "a", Receiver: backend.ReceiverStep, Version: 1}}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	task.phase.Store(phaseRunning)
 	e.running.add(task)
-	m := e.claimOf(task, time.Now())
+	task.claim = claimAsked
+	e.claims++
 	e.finishUnsafe(task)
-	m.change.Err = errDown
-	e.settle(m, true)
+	e.settle(&member{task: task, kind: kindClaim, change: &backend.Change{Err: errDown}}, true)
 	if e.claims != 0 {
 		t.Errorf("%d claims are counted, want none", e.claims)
 	}

@@ -11,6 +11,7 @@ type role struct {
 	engine *Engine
 	flow   *Flow
 	bucket int
+	grant  int // which grant it belongs to
 
 	lagging  bool  // it reads behind the engine's position
 	full     bool  // it had no room in the present catch-up
@@ -33,11 +34,12 @@ type role struct {
 type laneKey struct {
 	run      string
 	receiver backend.Receiver
+	version  uint // zero where versions stand in line
 }
 
-func newRole(f *Flow, bucket int, cursor int64) *role {
+func newRole(f *Flow, bucket, grant int, cursor int64) *role {
 	return &role{
-		engine: f.engine, flow: f, bucket: bucket,
+		engine: f.engine, flow: f, bucket: bucket, grant: grant,
 		lagging: true, received: cursor, saved: cursor,
 		steps: make(map[string]*task),
 		lanes: make(map[laneKey]*task),
@@ -50,17 +52,20 @@ func (r *role) retire() {
 	if !r.lagging {
 		r.lagging, r.received = true, r.engine.pos
 	}
-	for r.pop() != nil { // popped and never started
+	for t := r.pop(); t != nil; t = r.pop() { // never started; its event is not safe
+		t.phase.Store(phaseGone)
 	}
 }
 
 // supersede tells the run's step in hand that a newer version exists.
 func (r *role) supersede(en *backend.Entry) {
 	t := r.steps[en.Record.RunID]
-	if t == nil || t.key.Version >= en.Record.Meta.Version {
+	if t == nil || t.key.Version >= en.Record.Meta.Version || r.gone {
 		return
 	}
 	switch t.phase.Load() {
+	case phaseCommitting:
+		t.overtaken = true
 	case phaseRunning:
 		r.engine.end(t, ErrSuperseded)
 	case phaseReady, phaseWaiting:
@@ -72,8 +77,12 @@ func (r *role) supersede(en *backend.Entry) {
 func (r *role) receive(en *backend.Entry, read bool) {
 	r.received, r.dirty = en.Pos, true
 	rec, spec := en.Record, r.flow.spec
-	if h := spec.Steps[rec.Status]; h != nil && rec.RunState.Moving() && en.Current {
-		r.receiveStep(en, h, read && en.Held)
+	if rec.RunState.Moving() && en.Current {
+		if h := spec.Steps[rec.Status]; h != nil {
+			r.receiveStep(en, h, read && en.Held)
+		} else if !spec.knows(rec.Status) {
+			r.receiveStep(en, unknownHandler(), true) // kept for a program that has the step
+		}
 	}
 	if rec.RunState == backend.RunStateRequestedDataDeleted {
 		r.receiveLane(en, spec.Delete, kindDelete, backend.ReceiverDelete, read && en.Held)
@@ -83,7 +92,18 @@ func (r *role) receive(en *backend.Entry, read bool) {
 			r.receiveLane(en, h, kindHook, HookReceiver(rec.RunState), read && en.Held)
 		}
 	}
+	if len(spec.Timeouts[rec.Status]) > 0 && rec.RunState.Moving() && en.Current && resumed(en) {
+		r.receiveLane(en, unknownHandler(), kindRearm, receiverRearm, false)
+	}
 }
+
+// resumed reports whether the entry tells of a resume; streams of third parties do not say where a run came from.
+func resumed(en *backend.Entry) bool {
+	return en.From.RunState == backend.RunStatePaused || en.From.RunState == backend.RunStateUnknown && en.Record.Meta.Version > 1
+}
+
+// receiverRearm is a delivery that lives in memory only; its event stays unsafe until it is done.
+const receiverRearm backend.Receiver = "rearm"
 
 // HookReceiver names the receiver of a run state's hook.
 func HookReceiver(rs backend.RunState) backend.Receiver {
@@ -114,16 +134,15 @@ func (r *role) receiveLane(en *backend.Entry, h *Handler, kind taskKind, receive
 		return
 	}
 	t := r.newTask(en, h, kind, receiver)
-	t.verify = verify
+	t.verify = verify || (t.inOrder() && r.flow.due.mayHold(t.lane()))
 	r.enlane(t)
 }
 
 // enlane puts a delivery at the end of its lane.
 func (r *role) enlane(t *task) {
-	key := laneKey{t.key.RunID, t.key.Receiver}
-	head := r.lanes[key]
+	head := r.lanes[t.lane()]
 	if head == nil {
-		r.lanes[key] = t
+		r.lanes[t.lane()] = t
 		r.push(t)
 		return
 	}
@@ -162,13 +181,17 @@ func (r *role) storeFollowers(head *task) {
 
 // unlane takes a task out of its lane.
 func (r *role) unlane(t *task) {
-	key := laneKey{t.key.RunID, t.key.Receiver}
+	key := t.lane()
 	head := r.lanes[key]
 	if head == t {
 		delete(r.lanes, key)
 		if next := t.next; next != nil {
 			r.lanes[key] = next
-			if next.phase.Load() == phaseReady {
+			switch next.phase.Load() {
+			case phaseWaiting: // it waited for this one alone
+				r.flow.due.forget(next.key)
+				r.push(next)
+			case phaseReady:
 				r.push(next)
 			}
 		}
@@ -241,17 +264,26 @@ func (r *role) drop(t *task) {
 		r.unready()
 	}
 	t.phase.Store(phaseGone)
-	if r.steps[t.key.RunID] == t {
-		delete(r.steps, t.key.RunID)
-	}
 	if t.stored {
 		r.flow.overtaken(t.key)
 	}
 	r.release(t)
-	if t.next != nil {
-		r.steps[t.key.RunID] = t.next
-		r.push(t.next)
+	r.dropStep(t)
+}
+
+// head reports whether nothing stands before the task in its lane.
+func (r *role) head(t *task) bool { return t.kind == kindStep || r.lanes[t.lane()] == t }
+
+// dropStep takes a step out of its run's place and lets the next version in.
+func (r *role) dropStep(t *task) {
+	if r.steps[t.key.RunID] != t {
+		return
+	}
+	delete(r.steps, t.key.RunID)
+	if next := t.next; next != nil {
 		t.next = nil
+		r.steps[t.key.RunID] = next
+		r.push(next)
 	}
 }
 
@@ -289,13 +321,8 @@ func (e *Engine) finish(t *task) {
 	t.phase.Store(phaseGone)
 	if t.kind != kindStep {
 		r.unlane(t)
-	} else if r.steps[t.key.RunID] == t {
-		delete(r.steps, t.key.RunID)
-		if next := t.next; next != nil {
-			t.next = nil
-			r.steps[t.key.RunID] = next
-			r.push(next)
-		}
+	} else {
+		r.dropStep(t)
 	}
 	r.flow.rested()
 }
@@ -317,21 +344,29 @@ func (e *Engine) waitDue(t *task, d backend.Delivery) {
 	r.release(t)
 	t.stored = true
 	t.attempts, t.firstAt = d.Attempts, d.FirstAt
+	if t.ofTheMoment() {
+		t.rec = nil // the next attempt sees the run as it is then
+	}
 	switch {
-	case t.kind == kindStep && t.next != nil: // overtaken while it failed
-		next := t.next
-		t.next = nil
-		r.steps[t.key.RunID] = next
+	case t.kind == kindStep && (t.next != nil || t.overtaken): // while it failed
 		t.phase.Store(phaseGone)
 		r.flow.overtaken(t.key)
-		r.push(next)
+		r.dropStep(t)
+	case d.State == backend.DeliveryHeld && t.kind == kindTimeout && !t.heldTimer: // look again: the run may have been resumed meanwhile
+		t.heldTimer = true
+		r.push(t)
 	case d.State == backend.DeliveryHeld: // it waits for an operator; what is behind it goes on
 		t.phase.Store(phaseGone)
 		r.unlane(t)
+	case r.flow.due.crowded() && t.next == nil && r.head(t): // its row is the truth, and comes back when it is due
+		t.phase.Store(phaseGone)
+		r.dropStep(t)
+		r.unlane(t)
+		r.flow.due.add(d, nil)
 	default:
 		t.phase.Store(phaseWaiting)
 		r.flow.due.add(d, t)
-		if t.kind != kindStep && r.lanes[laneKey{t.key.RunID, t.key.Receiver}] == t {
+		if t.inOrder() && r.lanes[t.lane()] == t {
 			r.storeFollowers(t)
 		}
 	}
@@ -372,8 +407,6 @@ func (e *Engine) nextTask(starting bool) *task {
 		r.running++
 		t.inSlot = true
 		t.phase.Store(phaseRunning)
-		t.started = time.Now()
-		t.deadline = t.started.Add(t.handler.Deadline)
 		t.ended, t.endedAt = nil, time.Time{}
 		t.attempt, t.cancel = nil, nil
 		e.running.add(t)

@@ -14,6 +14,8 @@ type Spec struct {
 	Name  string
 	Graph machine.Graph
 	Clock backend.Clock
+	// Knows reports whether the program has the status at all; nil for yes. Runs in one that it lacks are kept for a program that has it.
+	Knows func(status int) bool
 	// Steps by the status that they consume.
 	Steps map[int]*Handler
 	// Hooks by the run state that they are told of.
@@ -32,6 +34,8 @@ type Spec struct {
 	Failed func(err error, receiver, runID string)
 	Log    Log
 }
+
+func (s *Spec) knows(status int) bool { return s.Knows == nil || s.Knows(status) }
 
 // Handler is one piece of user code and how it is to be treated.
 type Handler struct {

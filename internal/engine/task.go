@@ -36,7 +36,27 @@ type task struct {
 	claim    claimState
 	inSlot   bool // counts in role.running
 
+	overtaken bool // a newer version came while its change was on the way
+	heldTimer bool // it is a timer that was held because the run is paused
+
 	prevRun, nextRun *task // runList
+}
+
+// lane is what the task waits in line for: hooks are told of a run's events in order, everything else stands for itself.
+func (t *task) lane() laneKey {
+	k := laneKey{run: t.key.RunID, receiver: t.key.Receiver}
+	if !t.inOrder() {
+		k.version = t.key.Version
+	}
+	return k
+}
+
+// inOrder reports whether earlier deliveries of the receiver go first.
+func (t *task) inOrder() bool { return t.kind == kindHook || t.kind == kindDelete }
+
+// ofTheMoment reports whether the task works on the run as it is now, not as of its event.
+func (t *task) ofTheMoment() bool {
+	return t.kind == kindTimeout || t.kind == kindDelete || t.kind == kindResume || t.kind == kindTimers || t.kind == kindRearm
 }
 
 type taskKind int
@@ -48,6 +68,7 @@ const (
 	kindResume
 	kindTimeout
 	kindTimers // "set the timers of this visit"
+	kindRearm  // "give the timers that a pause has held their time back"
 )
 
 // The phases of a task.

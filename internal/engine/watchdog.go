@@ -45,7 +45,7 @@ func (e *Engine) untilNextLook() time.Duration {
 	defer e.mu.Unlock()
 	d, now := watchEvery, time.Now()
 	for t := e.running.head; t != nil; t = t.nextRun {
-		if t.ended == nil {
+		if t.ended == nil && t.attempt != nil && t.phase.Load() == phaseRunning {
 			d = min(d, max(t.deadline.Sub(now), time.Millisecond))
 		}
 	}
@@ -86,13 +86,14 @@ func (e *Engine) look() bool {
 		e.submitAsync(m)
 	}
 	e.saveCursors(cursors)
+	e.say()
 	return again
 }
 
 // lookAt judges one attempt in work; e.mu is held.
 func (e *Engine) lookAt(t *task, now time.Time) *member {
-	if t.phase.Load() != phaseRunning {
-		return nil
+	if t.phase.Load() != phaseRunning || t.attempt == nil {
+		return nil // not in the hands of user code
 	}
 	switch {
 	case t.ended == nil && now.After(t.deadline):

@@ -35,8 +35,13 @@ func (e *Engine) execute(t *task) bool {
 		e.hand(t, verdict)
 		return true
 	}
-	if t.kind == kindResume || t.kind == kindTimers {
-		e.hand(t, e.own(t))
+	if t.kind == kindResume || t.kind == kindTimers || t.kind == kindRearm {
+		m, err := e.own(t)
+		if err != nil {
+			e.tryLater(t, err)
+		} else {
+			e.hand(t, m)
+		}
 		return true
 	}
 	ctx, cancel := context.WithCancelCause(t.role.flow.handlerCtx)
@@ -51,7 +56,9 @@ func (e *Engine) execute(t *task) bool {
 		e.comeBack()
 		return false
 	}
-	e.hand(t, e.judge(ctx, t, a, answer, err))
+	m := e.judge(ctx, t, a, answer, err)
+	e.say()
+	e.hand(t, m)
 	return true
 }
 
@@ -76,6 +83,8 @@ func (e *Engine) begin(t *task, a *Attempt, cancel context.CancelCauseFunc) bool
 		return false
 	}
 	t.attempt, t.cancel = a, cancel
+	t.started = time.Now() // reading the store before is not the handler's time
+	t.deadline = t.started.Add(t.handler.Deadline)
 	return true
 }
 
@@ -214,19 +223,10 @@ func (e *Engine) failed(t *task, err error) member {
 		RunID: t.key.RunID, WorkflowName: spec.Name, Receiver: t.key.Receiver, Version: t.key.Version,
 		Number: t.attempts + 1, At: now, Took: time.Since(t.started), Error: backend.Cut(safeText(err)),
 	}
-	var pe *PanicError
-	if errors.As(err, &pe) {
-		attempt.Stack = pe.Stack
-	}
-	if spec.Failed != nil {
-		spec.Failed(err, string(t.key.Receiver), t.key.RunID)
-	}
 	f := machine.Failure{Attempts: attempt.Number}
-	var perm *PermanentError
-	var after *RetryAfterError
-	f.Permanent = errors.As(err, &perm)
-	if errors.As(err, &after) {
-		f.After = after.After
+	f.Permanent, f.After, attempt.Stack = classify(err)
+	if spec.Failed != nil {
+		e.later(func() { spec.Failed(err, string(t.key.Receiver), t.key.RunID) })
 	}
 	d := machine.Retry(t.handler.Policy, f, e.chance())
 	hold := backend.Delivery{
@@ -240,23 +240,43 @@ func (e *Engine) failed(t *task, err error) member {
 	if !d.GiveUp {
 		return member{change: c, task: t, kind: kindHold}
 	}
-	e.logError(&backend.Error{Op: "give up " + string(t.key.Receiver), Workflow: spec.Name, RunID: t.key.RunID, Err: err,
-		Hint: fmt.Sprintf("%d attempts", attempt.Number)})
-	if t.kind == kindStep || t.kind == kindTimeout {
+	e.logError(&backend.Error{Op: "give up " + string(t.key.Receiver), Workflow: spec.Name, RunID: t.key.RunID,
+		Err: errors.New(attempt.Error), Hint: fmt.Sprintf("%d attempts", attempt.Number)})
+	if t.kind == kindStep || t.kind == kindTimeout || t.kind == kindTimers {
 		reason := fmt.Sprintf("gave up after %d attempts: %s", attempt.Number, attempt.Error)
 		if next, perr := machine.Pause(t.rec, backend.PausedByEngine, reason, now); perr == nil {
 			c.Record, c.From, c.Cause, c.Hold = next, machine.At(t.rec), backend.CauseEngine, nil
 			if t.stored || t.claim != claimNone {
 				c.Done = []backend.DeliveryKey{t.key}
 			}
+			if t.kind != kindStep { // the timer comes back with the resume
+				hold.State, hold.Due, hold.Attempts = backend.DeliveryHeld, time.Time{}, 0
+				c.Hold, c.Done = []backend.Delivery{hold}, nil
+			}
 			if spec.AutoResume > 0 {
-				c.Hold = []backend.Delivery{t.role.flow.resumeRow(next, now)}
+				c.Hold = append(c.Hold, t.role.flow.resumeRow(next, now))
 			}
 			return member{change: c, task: t, kind: kindAdvance}
 		}
 	}
 	c.Hold[0].State, c.Hold[0].Due = backend.DeliveryHeld, time.Time{}
 	return member{change: c, task: t, kind: kindHold}
+}
+
+// classify reads what an error says of itself; an error whose methods panic says nothing.
+func classify(err error) (permanent bool, after time.Duration, stack string) {
+	defer func() { _ = recover() }()
+	var pe *PanicError
+	if errors.As(err, &pe) {
+		stack = pe.Stack
+	}
+	var ra *RetryAfterError
+	if errors.As(err, &ra) {
+		after = ra.After
+	}
+	var perm *PermanentError
+	permanent = errors.As(err, &perm)
+	return permanent, after, stack
 }
 
 // safeText is an error's text, also where Error panics.
@@ -269,14 +289,24 @@ func safeText(err error) (s string) {
 	return err.Error()
 }
 
+// lookAgain makes the watchdog put a task back in line; e.mu is held.
+func (e *Engine) lookAgain(t *task) {
+	e.outOfHand(t)
+	t.phase.Store(phaseCommitting)
+	e.unread = append(e.unread, t)
+	e.armWatchdog()
+	t.role.flow.rested()
+}
+
 // tryLater puts a task off because the store could not be read.
 func (e *Engine) tryLater(t *task, err error) {
 	e.storeFailing(err)
 	t.phase.Store(phaseCommitting)
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	t.role.freeSlot(t)
-	e.running.remove(t)
-	e.unread = append(e.unread, t)
-	e.armWatchdog()
+	if t.role.gone {
+		e.finishUnsafe(t)
+		return
+	}
+	e.lookAgain(t)
 }

@@ -61,10 +61,13 @@ func Retry(p Policy, f Failure, chance float64) Decision {
 		return Decision{GiveUp: true}
 	}
 	if f.After > 0 {
-		return Decision{Wait: f.After}
+		return Decision{Wait: Bounded(f.After)}
 	}
-	return Decision{Wait: time.Duration(chance * float64(Span(p, f.Attempts)))}
+	return Decision{Wait: Bounded(time.Duration(chance * float64(Span(p, f.Attempts))))}
 }
+
+// Bounded cuts a wait to a hundred years: a store keeps times in nanoseconds of 64 bits, which end in 2262.
+func Bounded(d time.Duration) time.Duration { return min(d, 100*365*24*time.Hour) }
 
 // Span is the upper bound of the wait after so many attempts.
 func Span(p Policy, attempts int) time.Duration {
