@@ -204,7 +204,7 @@ func (e *Engine) settle(m *member, down bool) bool {
 	case down || errors.As(err, &tx): // what a user's function says is its own, whatever it wraps
 		return e.refused(m, down)
 	case errors.Is(err, backend.ErrVersionConflict) && t.ofTheMoment() && m.change.Record != nil:
-		t.rec, t.verify = nil, false // the run moved, this delivery may still have something to say
+		t.rec, t.verify = nil, true // the run moved, this delivery may still have something to say, if its row is still there
 		e.missed()
 		e.lookAgain(t)
 		return false

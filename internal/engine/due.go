@@ -162,35 +162,24 @@ func (u *dues) start() {
 
 // pump makes due rows ready at their time. It ends when nothing is to come.
 func (u *dues) pump(ctx context.Context) {
-	e, clock := u.flow.engine, u.flow.spec.Clock
+	clock := u.flow.spec.Clock
 	for {
-		e.mu.Lock()
-		if u.foreign {
-			u.foreign, u.complete, u.mark = false, false, backend.DueMark{}
-		}
-		now := clock.Now()
-		u.fire(now)
-		e.kick(false)
-		// Rows past the mark are not known: read them before anything later than the mark is waited for.
-		read, mark := !u.complete && !u.blocked && (len(u.items) == 0 || u.items[0].d.Due.After(u.mark.Due)), u.mark
-		if u.reading = read; read {
-			u.done = make(map[backend.DeliveryKey]bool)
+		next, read, mark, end := u.round(ctx, clock.Now())
+		if end {
+			return
 		}
 		var wait <-chan time.Time
 		switch {
-		case ctx.Err() != nil || (!read && len(u.items) == 0 && !u.foreign):
-			u.pumping = false
-			e.mu.Unlock()
-			return
-		case !read && !u.blocked:
-			wait = clock.After(u.items[0].d.Due.Sub(now))
-		}
-		e.mu.Unlock()
-		if read {
+		case read:
 			if err := u.read(ctx, mark); err == nil || ctx.Err() != nil {
 				continue
 			}
 			wait = time.After(time.Second) // the store fails: a real second, whatever the clock
+		case !next.IsZero():
+			wait = clock.After(next.Sub(clock.Now()))
+			if !next.After(clock.Now()) {
+				continue // the clock was moved meanwhile
+			}
 		}
 		select {
 		case <-ctx.Done():
@@ -198,6 +187,32 @@ func (u *dues) pump(ctx context.Context) {
 		case <-u.wake:
 		}
 	}
+}
+
+// round makes ready what is due, and says what comes next: a page to read, a time to wait for, a role to have room again (neither), or
+// nothing at all.
+func (u *dues) round(ctx context.Context, now time.Time) (next time.Time, read bool, mark backend.DueMark, end bool) {
+	e := u.flow.engine
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if u.foreign {
+		u.foreign, u.complete, u.mark = false, false, backend.DueMark{}
+	}
+	u.fire(now)
+	e.kick(false)
+	// Rows past the mark are not known: read them before anything later than the mark is waited for.
+	read = !u.complete && !u.blocked && (len(u.items) == 0 || u.items[0].d.Due.After(u.mark.Due))
+	if u.reading = read; read {
+		u.done = make(map[backend.DeliveryKey]bool)
+	}
+	if ctx.Err() != nil || (!read && len(u.items) == 0) {
+		u.pumping, u.reading = false, false
+		return time.Time{}, false, u.mark, true
+	}
+	if !read && !u.blocked {
+		next = u.items[0].d.Due
+	}
+	return next, read, u.mark, false
 }
 
 // read takes the next page of stored rows.
@@ -302,6 +317,11 @@ func (r *role) fire(it *dueItem, now time.Time) {
 	}
 	switch {
 	case head == t:
+		r.push(t)
+		return
+	case head != nil && head.key.Version > t.key.Version && head.phase.Load() == phaseWaiting: // the earlier one goes first
+		t.next = head
+		r.lanes[t.lane()] = t
 		r.push(t)
 		return
 	case it.t != nil: // it stands behind another that is held: its turn comes with that one's end, or later

@@ -49,10 +49,12 @@ func (e *Engine) adopt(t *task) (*member, error) {
 		return nil, err
 	}
 	now := t.role.flow.spec.Clock.Now()
+	found := false
 	for _, d := range held {
 		if d.Receiver != t.key.Receiver {
 			continue
 		}
+		found = found || d.Version == t.key.Version
 		switch {
 		case d.Version == t.key.Version && !t.stored:
 			t.stored, t.attempts, t.firstAt, t.data = true, d.Attempts, d.FirstAt, d.Data
@@ -69,6 +71,9 @@ func (e *Engine) adopt(t *task) (*member, error) {
 		case d.Version < t.key.Version && t.inOrder() && d.State != backend.DeliveryHeld:
 			return e.postpone(t, later(d.Due, now).Add(time.Millisecond), backend.DeliveryQueued), nil
 		}
+	}
+	if t.stored && !found { // its effect is stored already, and the answer was lost
+		return &member{task: t, kind: kindAdvance}, nil
 	}
 	return nil, nil
 }

@@ -56,10 +56,18 @@ func (e *Engine) execute(t *task) bool {
 		e.comeBack()
 		return false
 	}
+	e.decided(t)
 	m := e.judge(ctx, t, a, answer, err)
 	e.say()
 	e.hand(t, m)
 	return true
+}
+
+// decided takes an attempt whose handler has returned out of the watchdog's sight.
+func (e *Engine) decided(t *task) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	t.phase.Store(phaseCommitting)
 }
 
 // comeBack is called by a worker whose handler returned after it was given up.
@@ -111,6 +119,7 @@ func (e *Engine) afterGoexit(ctx context.Context, t *task, a *Attempt) {
 		e.comeBack()
 		return
 	}
+	e.decided(t)
 	e.hand(t, e.judge(ctx, t, a, machine.Answer{}, ErrGoexit))
 	e.work(false)
 }
