@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/stillwater-go/workflow/backend"
 )
 
 type awaitOpts struct{ poll time.Duration }
@@ -42,8 +44,10 @@ func (w *Workflow[Type, Status]) Await(ctx context.Context, foreignID, runID str
 			return fail(err)
 		}
 		runID = rec.RunID
-	} else if _, err := b.Lookup(ctx, runID); err != nil {
+	} else if rec, err := b.Lookup(ctx, runID); err != nil {
 		return fail(err)
+	} else if rec.WorkflowName != w.name {
+		return fail(fmt.Errorf("%w: it is of workflow %s", ErrRecordNotFound, backend.Quote(rec.WorkflowName)))
 	}
 	var found *Record
 	err := w.flow.Engine().Follow(ctx, runID, o.poll, func(rec *Record) (bool, error) {

@@ -22,6 +22,7 @@ type member struct {
 	change *backend.Change
 	task   *task
 	kind   memberKind
+	told   bool          // its refusal was reported
 	done   chan struct{} // closed when a waiting caller may read change.Err; nil where nobody waits
 }
 
@@ -56,9 +57,14 @@ func (e *Engine) Commit(ctx context.Context, c *backend.Change) error {
 	}
 	m := &member{change: c, done: make(chan struct{})}
 	e.submitAsync(m)
+	return e.await(ctx, m)
+}
+
+// await waits until a member is settled, or takes it back when ctx ends first.
+func (e *Engine) await(ctx context.Context, m *member) error {
 	select {
 	case <-m.done:
-		return c.Err
+		return m.change.Err
 	case <-ctx.Done():
 	}
 	if e.withdraw(m) {
@@ -66,7 +72,7 @@ func (e *Engine) Commit(ctx context.Context, c *backend.Change) error {
 	}
 	select {
 	case <-m.done: // it was decided meanwhile: the truth is better than the context's end
-		return c.Err
+		return m.change.Err
 	default:
 		return errors.Join(backend.ErrOutcomeUnknown, ctx.Err())
 	}
@@ -175,7 +181,7 @@ func (e *Engine) noteDues(c *backend.Change) {
 	}
 	for _, rt := range e.routes {
 		for _, k := range c.Done {
-			rt.flow.due.forget(k)
+			rt.flow.due.cancelled(k)
 		}
 		for _, d := range c.Hold {
 			if d.WorkflowName == rt.flow.spec.Name {
@@ -189,7 +195,6 @@ func (e *Engine) noteDues(c *backend.Change) {
 // reports true where the member carries a new change that has to be submitted.
 func (e *Engine) settle(m *member, down bool) bool {
 	t, err := m.task, m.change.Err
-	var tx *backend.TxError
 	switch {
 	case err == nil:
 		switch m.kind {
@@ -201,7 +206,7 @@ func (e *Engine) settle(m *member, down bool) bool {
 			e.finish(t)
 		}
 		return false
-	case down || errors.As(err, &tx): // what a user's function says is its own, whatever it wraps
+	case down || isOwn(err):
 		return e.refused(m, down)
 	case errors.Is(err, backend.ErrVersionConflict) && t.ofTheMoment() && m.change.Record != nil:
 		t.rec, t.verify = nil, true // the run moved, this delivery may still have something to say, if its row is still there
@@ -218,6 +223,16 @@ func (e *Engine) settle(m *member, down bool) bool {
 	default:
 		return e.refused(m, down)
 	}
+}
+
+// isOwn reports whether a change was refused by the user's function of the transaction: then what its error wraps, or even does, is its own.
+func isOwn(err error) bool {
+	for ; err != nil; err = errors.Unwrap(err) {
+		if _, ok := err.(*backend.TxError); ok {
+			return true
+		}
+	}
+	return false
 }
 
 // refused settles a change that the store did not take: because it failed as a whole, or because the change itself is bad, which is a
@@ -238,6 +253,10 @@ func (e *Engine) refused(m *member, down bool) bool {
 		e.finishUnsafe(t)
 		return false
 	default:
+		if !down && !m.told { // not the store's failure, and nothing better to do than to try again
+			m.told = true
+			e.logError(&backend.Error{Op: "store delivery", Workflow: t.role.flow.spec.Name, RunID: t.key.RunID, Err: m.change.Err})
+		}
 		e.stalled = append(e.stalled, m)
 		e.armWatchdog()
 		return false

@@ -19,7 +19,8 @@ type dues struct {
 	mark     backend.DueMark
 	complete bool                         // no stored row lies past the mark
 	foreign  bool                         // others may have stored rows: read from the start
-	blocked  bool                         // a full role keeps a due item waiting
+	aside    []*dueItem                   // due, but their roles are full
+	blocked  bool                         // so many are aside that nothing else is looked at
 	reading  bool                         // a page is being read: what is stored now may not be in it
 	done     map[backend.DeliveryKey]bool // deleted while a page is read
 	inLine   map[laneKey]int              // how many rows of a lane are here
@@ -31,6 +32,8 @@ type dueItem struct {
 	d  backend.Delivery
 	t  *task // nil for a row that was only read
 	at int   // its place in the heap
+
+	late bool // it was set aside: its row may be gone by now
 }
 
 // maxDue bounds the rows in memory that have no task; more are left in the store until their time is near.
@@ -118,6 +121,16 @@ func (u *dues) forget(k backend.DeliveryKey) {
 	}
 }
 
+// cancelled drops a row whose delivery is done, with the task that waits for it.
+func (u *dues) cancelled(k backend.DeliveryKey) {
+	it := u.byKey[k]
+	u.forget(k)
+	if it != nil && it.t != nil && it.t.kind != kindStep && it.t.phase.Load() == phaseWaiting {
+		it.t.phase.Store(phaseGone)
+		it.t.role.unlane(it.t)
+	}
+}
+
 // clear drops everything: the rows are read again.
 func (u *dues) clear() {
 	u.reset()
@@ -125,6 +138,7 @@ func (u *dues) clear() {
 }
 
 func (u *dues) reset() {
+	u.aside, u.blocked = nil, false
 	u.items, u.byKey, u.inLine = nil, make(map[backend.DeliveryKey]*dueItem), make(map[laneKey]int)
 	u.foreign = true
 }
@@ -137,10 +151,17 @@ func (u *dues) readAgain() {
 
 // roomAgain is called when a full role has room.
 func (u *dues) roomAgain() {
-	if u.blocked {
-		u.blocked = false
-		u.start()
+	if len(u.aside) == 0 {
+		return
 	}
+	for _, it := range u.aside {
+		if u.byKey[it.d.DeliveryKey] == nil {
+			u.push(it)
+		}
+	}
+	u.aside = nil
+	u.blocked = false
+	u.start()
 }
 
 // start wakes the pump, or makes one.
@@ -205,11 +226,11 @@ func (u *dues) round(ctx context.Context, now time.Time) (next time.Time, read b
 	if u.reading = read; read {
 		u.done = make(map[backend.DeliveryKey]bool)
 	}
-	if ctx.Err() != nil || (!read && len(u.items) == 0) {
+	if ctx.Err() != nil || (!read && len(u.items) == 0 && len(u.aside) == 0) {
 		u.pumping, u.reading = false, false
 		return time.Time{}, false, u.mark, true
 	}
-	if !read && !u.blocked {
+	if !read && !u.blocked && len(u.items) > 0 {
 		next = u.items[0].d.Due
 	}
 	return next, read, u.mark, false
@@ -267,18 +288,21 @@ func (u *dues) inHand(d backend.Delivery) bool {
 
 // fire makes everything ready that is due.
 func (u *dues) fire(now time.Time) {
-	u.blocked = false
 	for len(u.items) > 0 {
 		it := u.items[0]
 		if it.d.Due.After(now) {
 			return
 		}
 		r := u.flow.roleOf(it.d.RunID)
-		if r != nil && r.queued >= maxQueue {
-			u.blocked = true
-			return
-		}
 		u.forget(it.d.DeliveryKey)
+		if r != nil && r.queued >= maxQueue { // one full role holds up no other
+			it.late = true
+			if u.aside = append(u.aside, it); len(u.aside) >= maxDue {
+				u.blocked = true
+				return
+			}
+			continue
+		}
 		if r != nil {
 			r.fire(it, now)
 		}
@@ -288,6 +312,9 @@ func (u *dues) fire(now time.Time) {
 // fire makes a due delivery ready, unless what is in hand says more.
 func (r *role) fire(it *dueItem, now time.Time) {
 	t := it.t
+	if t != nil && t.role != r {
+		t = nil // of a role that was lost and came back
+	}
 	if t == nil {
 		if t = r.taskOf(it.d); t == nil {
 			return
@@ -295,6 +322,7 @@ func (r *role) fire(it *dueItem, now time.Time) {
 	} else if t.phase.Load() != phaseWaiting {
 		return // dropped meanwhile
 	}
+	t.verify = t.verify || it.late
 	if t.kind == kindStep {
 		switch cur := r.steps[t.key.RunID]; {
 		case cur == t:

@@ -64,6 +64,7 @@ func (h *Handler) setDefaults() {
 	if h.Deadline <= 0 {
 		h.Deadline = DefaultDeadline
 	}
+	h.Deadline = machine.Bounded(h.Deadline)
 	h.Policy = h.Policy.WithDefaults()
 }
 

@@ -27,6 +27,9 @@ func (f *Flow) Operate(ctx context.Context, runID string, actor string, rule fun
 		if err != nil {
 			return err
 		}
+		if rec.WorkflowName != f.spec.Name {
+			return fmt.Errorf("%w: run %s is of workflow %s", backend.ErrRecordNotFound, runID, backend.Quote(rec.WorkflowName))
+		}
 		next, err := rule(rec)
 		if err != nil {
 			return err

@@ -41,6 +41,8 @@ func (e *Engine) prepare(t *task) (*member, error) {
 	return nil, nil
 }
 
+var errStale = errors.New("the store shows an older version of the run than it has told of")
+
 // adopt looks for stored deliveries of the task's receiver: its own row, whose attempts and due time count, or an earlier one, which
 // goes first.
 func (e *Engine) adopt(t *task) (*member, error) {
@@ -103,7 +105,12 @@ func (e *Engine) place(t *task) (*member, error) {
 	spec := t.role.flow.spec
 	switch t.kind {
 	case kindStep:
-		if machine.Judge(t.rec, t.key.Version) != machine.Deliver {
+		switch machine.Judge(t.rec, t.key.Version) {
+		case machine.Deliver:
+		case machine.Ahead: // the store shows an older version than it has told of
+			t.rec = nil
+			return nil, errStale
+		default:
 			return e.nothing(t), nil
 		}
 		h := spec.Steps[t.rec.Status]

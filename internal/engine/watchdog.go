@@ -67,6 +67,10 @@ func (e *Engine) look() bool {
 	members = append(members, e.stalled...)
 	e.stalled = nil
 	for _, t := range e.unread {
+		if t.overtaken && t.kind == kindStep {
+			t.role.drop(t)
+			continue
+		}
 		t.role.push(t)
 	}
 	e.unread = nil
@@ -120,7 +124,7 @@ func (e *Engine) lookAt(t *task, now time.Time) *member {
 			e.finishUnsafe(t)
 		}
 	case t.claim == claimNone && t.ended == nil && now.Sub(t.started) > claimAfter && e.claims < maxClaims:
-		return e.claimOf(t, now)
+		e.submitAsync(e.claimOf(t, now)) // still under the lock: the attempt's own change must come behind it
 	}
 	return nil
 }
@@ -188,15 +192,16 @@ func (e *Engine) heartbeat(ctx context.Context, t *task) error {
 	}
 	now := time.Now()
 	t.deadline = now.Add(t.handler.Deadline)
-	var c *backend.Change
+	var m *member
 	if t.claim == claimHeld {
-		c = claimChange(t, now)
+		m = &member{change: claimChange(t, now), done: make(chan struct{})}
+		e.submitAsync(m) // still under the lock: the attempt's own change must come behind it
 	}
 	e.mu.Unlock()
-	if c == nil {
+	if m == nil {
 		return nil
 	}
-	return e.Commit(ctx, c)
+	return e.await(ctx, m)
 }
 
 // unsaved reports whether cursors wait to be stored; e.mu is held.
