@@ -13,7 +13,8 @@
 //   - workers: goroutines that run user code. They are started when work is there and end when none is left.
 //   - watchdog: looks after attempts that run long (claims, deadlines), commits that failed, cursors that moved. It sleeps when
 //     there is nothing to watch.
-//   - due pump: one goroutine per flow while something of it has a due time.
+//   - due pump: one goroutine per flow while something of it has a due time. The stored rows are the truth; a few thousand of the next
+//     are in memory.
 //
 // # States of a delivery in memory
 //
@@ -32,7 +33,8 @@
 //
 // # How it fails
 //
-// A change that the store refuses fails its own delivery. A store that fails as a whole leaves changes stalled; they are tried
+// A change that the store refuses fails its own delivery. After every failed commit, and after every conflict, the log is read: something may have
+// been stored without an answer. What lost against another commit and still has something to say (a timer of the same visit) looks at the run anew. A store that fails as a whole leaves changes stalled; they are tried
 // again until it heals or the flow stops, and user code does not run again for that. A process that dies leaves cursors
 // behind what was done: those entries come again, and those overtaken are passed over.
 package engine

@@ -51,9 +51,9 @@ func realTime() Exceptions {
 		"internal/engine/dispatch.go":         "the pause after a failing store is real, whatever the clock",
 		"internal/engine/due.go:After":        "the pause after a failing store is real, whatever the clock",
 		"internal/engine/flow.go:NewTimer":    "shutdown has a real limit",
-		"internal/engine/role.go:Now":         "an attempt's deadline is in real time",
 		"internal/engine/watchdog.go":         "the deadlines of attempts are in real time",
-		"internal/engine/work.go:Since":       "how long an attempt took is real time",
+		"internal/engine/work.go":             "how long an attempt takes, and may take, is real time",
+		"workflow.go:NewTimer":                "shutdown has a real limit",
 		"internal/shim/wait.go":               "the pauses after a failing part are real, whatever the clock",
 		"testing.go:NewTimer":                 "a helper for tests must end although the test's clock stands still",
 	}

@@ -33,7 +33,7 @@ func (evilIs) Unwrap() []error { panic("unwrap") }
 // TestUserCodeCannotEndTheProcess: whatever a step returns and whatever the error counter does, the run ends paused and the process lives.
 // Each case runs in a process of its own.
 func TestUserCodeCannotEndTheProcess(t *testing.T) {
-	const child = "REVIEW_CHILD"
+	const child = "STILLWATER_CHILD"
 	cases := map[string]func(t *testing.T){
 		"counter-panics":  func(t *testing.T) { endsPaused(t, errTest, &counter{do: func() { panic("counter") }}) },
 		"typed-nil-error": func(t *testing.T) { endsPaused(t, (*nilError)(nil), nil) },
