@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stillwater-go/workflow/backend"
+	"github.com/stillwater-go/workflow/internal/machine"
 )
 
 // Flow is a workflow on an engine. It can trigger, await and operate at once; after Run it also works on runs, in the buckets whose
