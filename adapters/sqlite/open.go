@@ -224,6 +224,8 @@ func schemaOf(ctx context.Context, c *conn, mayBeNew bool) (int, error) {
 		return version, nil
 	case id == "0" && version == 0 && objects == 0 && mayBeNew:
 		return 0, nil
+	case id == "0" && version == 0 && objects == 0:
+		return 0, fmt.Errorf("%w: it is an empty database, in which no store was made yet", backend.ErrNotOurs)
 	}
 	return 0, fmt.Errorf("%w: it is a SQLite database of another application", backend.ErrNotOurs)
 }
