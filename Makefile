@@ -3,7 +3,7 @@
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 30s
 BENCHTIME   ?= 1s
-KILLS       ?= 1000
+KILLS       ?= 10000
 
 MODULES = $$(go list -m -f '{{.Dir}}')
 GOFMT   = "$$(go env GOROOT)/bin/gofmt"
@@ -44,7 +44,7 @@ fuzz: ## every fuzz test (FUZZTIME=30s each)
 		echo "--- $$file $$name"; (cd "$$(dirname "$$file")" && go test -run='^$$' -fuzz="^$$name\$$" -fuzztime=$(FUZZTIME) .) || exit 1; done
 
 .PHONY: kill
-kill: ## kill -9 real processes at random moments and check every invariant (KILLS=1000)
+kill: ## kill -9 real processes at random moments and check every invariant (KILLS=10000, about ten minutes)
 	@cd integration && STILLWATER_KILLS=$(KILLS) go test -count=1 -timeout=0 -v -run=Kill ./...
 
 .PHONY: proof
