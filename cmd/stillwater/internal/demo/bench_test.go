@@ -1,0 +1,79 @@
+package demo
+
+import (
+	"context"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"testing"
+
+	"github.com/stillwater-go/workflow"
+	"github.com/stillwater-go/workflow/adapters/memory"
+	"github.com/stillwater-go/workflow/adapters/memrecordstore"
+	"github.com/stillwater-go/workflow/adapters/memrolescheduler"
+	"github.com/stillwater-go/workflow/adapters/memstreamer"
+	"github.com/stillwater-go/workflow/adapters/sqlite"
+	"github.com/stillwater-go/workflow/backend"
+)
+
+// BenchmarkOrders takes orders as the demo has them through three steps that do next to nothing, many at once.
+func BenchmarkOrders(b *testing.B) {
+	on := func(b *testing.B, at backend.Backend) *workflow.Workflow[Order, Status] {
+		b.Cleanup(func() { _ = at.Close() })
+		w, err := orderSteps().BuildOn(at)
+		if err != nil {
+			b.Fatal(err)
+		}
+		return w
+	}
+	b.Run("memory", func(b *testing.B) { benchOrders(b, on(b, memory.New())) })
+	b.Run("classic", func(b *testing.B) {
+		benchOrders(b, orderSteps().Build(memstreamer.New(), memrecordstore.New(), memrolescheduler.New()))
+	})
+	b.Run("sqlite", func(b *testing.B) {
+		at, err := sqlite.Open(filepath.Join(b.TempDir(), "orders.db"))
+		if err != nil {
+			b.Fatal(err)
+		}
+		benchOrders(b, on(b, at))
+	})
+}
+
+func orderSteps() *workflow.Builder[Order, Status] {
+	b := workflow.NewBuilder[Order, Status]("orders")
+	for s := Status(1); s <= 3; s++ {
+		b.AddStep(s, func(_ context.Context, r *workflow.Run[Order, Status]) (Status, error) {
+			r.Object.Receipt = r.Object.ID
+			return s + 1, nil
+		}, s+1)
+	}
+	return b
+}
+
+func benchOrders(b *testing.B, w *workflow.Workflow[Order, Status]) {
+	w.Run(context.Background())
+	b.Cleanup(w.Stop)
+	ids := make([]string, b.N)
+	b.ResetTimer()
+	var wg sync.WaitGroup
+	for g := range 256 {
+		wg.Go(func() {
+			for i := g; i < b.N; i += 256 {
+				id, err := w.Trigger(context.Background(), strconv.Itoa(b.N)+"-"+strconv.Itoa(i), workflow.WithInitialValue[Order, Status](Generate(1, i)))
+				if err != nil {
+					b.Error(err)
+					return
+				}
+				ids[i] = id
+			}
+		})
+	}
+	wg.Wait()
+	for _, id := range ids {
+		if _, err := w.Await(context.Background(), "", id, 4); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.StopTimer()
+	b.ReportMetric(3*float64(b.N)/b.Elapsed().Seconds(), "steps/s")
+}
