@@ -215,7 +215,7 @@ func (e *Engine) settle(m *member, down bool) bool {
 		return false
 	case errors.Is(err, backend.ErrVersionConflict), errors.Is(err, backend.ErrRecordNotFound):
 		e.missed()
-		if t.stored || t.claim != claimNone {
+		if t.mayHaveRow() {
 			t.role.flow.overtaken(t.key)
 		}
 		e.finish(t) // somebody else moved the run: the event of that version is on its way

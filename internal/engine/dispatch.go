@@ -198,6 +198,7 @@ func (e *Engine) offer(en *backend.Entry, from int64) {
 		r.full = true
 		return
 	}
+	r.supersede(en) // an older version may have been received as current
 	r.receive(en, true)
 }
 

@@ -96,7 +96,7 @@ func (u *dues) push(it *dueItem) {
 
 // mayHold reports whether the store may have an earlier delivery of the lane that this process has not in hand.
 func (u *dues) mayHold(k laneKey) bool {
-	return !u.complete || u.foreign || u.reading || u.inLine[k] > 0
+	return !u.complete || u.foreign || u.reading || len(u.aside) > 0 || u.inLine[k] > 0
 }
 
 // crowded reports whether deliveries that wait are left to the store alone.

@@ -47,6 +47,15 @@ func (r *role) fire(it *dueItem, now time.Time) {
 		r.push(t)
 		return
 	case head != nil && head.key.Version > t.key.Version && head.phase.Load() == phaseWaiting: // the earlier one goes first
+		for p := head; p.next != nil; p = p.next {
+			if n := p.next; n.key.Version == t.key.Version { // it stands behind the later one
+				if n.phase.Load() != phaseWaiting {
+					return // its row is on its way
+				}
+				p.next, n.next, t = n.next, nil, n
+				break
+			}
+		}
 		t.next = head
 		r.lanes[t.lane()] = t
 		r.push(t)

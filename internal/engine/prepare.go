@@ -128,8 +128,10 @@ func (e *Engine) place(t *task) (*member, error) {
 			return &member{task: t, kind: kindAdvance}, nil
 		case t.rec.RunState == backend.RunStatePaused:
 			return e.postpone(t, time.Time{}, backend.DeliveryHeld), nil
+		case t.heldTimer: // resumed before it was held: its row has to say so before its handler runs
+			t.heldTimer = false
+			return e.postpone(t, spec.Clock.Now(), backend.DeliveryTimer), nil
 		}
-		t.heldTimer = false
 		t.handler = &of[n].Handler
 	case kindDelete:
 		if t.rec.RunState != backend.RunStateRequestedDataDeleted {

@@ -63,9 +63,13 @@ func (r *role) supersede(en *backend.Entry) {
 	if t == nil || t.key.Version >= en.Record.Meta.Version || r.gone {
 		return
 	}
+	if n := t.next; n != nil && n.key.Version < en.Record.Meta.Version { // it never started
+		t.next = nil
+		n.phase.Store(phaseGone)
+		r.release(n)
+	}
+	t.overtaken = true // it may fail for another reason, or not have begun yet: it must not be tried again
 	switch t.phase.Load() {
-	case phaseCommitting:
-		t.overtaken = true
 	case phaseRunning:
 		r.engine.end(t, ErrSuperseded)
 	case phaseReady, phaseWaiting:
@@ -92,7 +96,7 @@ func (r *role) receive(en *backend.Entry, read bool) {
 			r.receiveLane(en, h, kindHook, HookReceiver(rec.RunState), read && en.Held)
 		}
 	}
-	if len(spec.Timeouts[rec.Status]) > 0 && rec.RunState.Moving() && en.Current && resumed(en) {
+	if len(spec.Timeouts[rec.Status]) > 0 && rec.RunState.Moving() && resumed(en) { // also where a newer version of the same visit is here already
 		r.receiveLane(en, unknownHandler(), kindRearm, receiverRearm, false)
 	}
 }
@@ -153,12 +157,14 @@ func (r *role) enlane(t *task) {
 			t.phase.Store(phaseGone)
 			return // it came twice
 		}
-		if last.next == nil {
+		if last.next == nil || last.next.key.Version > t.key.Version {
 			break
 		}
 	}
-	last.next = t
-	if head.phase.Load() == phaseWaiting || head.claim == claimHeld {
+	t.next, last.next = last.next, t
+	switch {
+	case head.phase.Load() == phaseWaiting && r.yield(head):
+	case head.phase.Load() == phaseWaiting, head.claim == claimHeld:
 		r.storeFollowers(head)
 	}
 }
@@ -179,6 +185,34 @@ func (r *role) storeFollowers(head *task) {
 	}
 }
 
+// yield lets an earlier delivery go before the waiting head of its lane: it came when the head was in hand already. It reports false when
+// there is none.
+func (r *role) yield(head *task) bool {
+	first := head.next
+	if first == nil || first.key.Version > head.key.Version {
+		return false
+	}
+	r.lanes[head.lane()] = first
+	last := first
+	for last.next != nil && last.next.key.Version < head.key.Version {
+		last = last.next
+	}
+	head.next, last.next = last.next, head
+	r.headOn(first)
+	return true
+}
+
+// headOn makes the new head of a lane ready, unless its change is under way.
+func (r *role) headOn(t *task) {
+	switch t.phase.Load() {
+	case phaseWaiting: // it waited for its turn alone
+		r.flow.due.forget(t.key)
+		r.push(t)
+	case phaseReady:
+		r.push(t)
+	}
+}
+
 // unlane takes a task out of its lane.
 func (r *role) unlane(t *task) {
 	key := t.lane()
@@ -187,13 +221,7 @@ func (r *role) unlane(t *task) {
 		delete(r.lanes, key)
 		if next := t.next; next != nil {
 			r.lanes[key] = next
-			switch next.phase.Load() {
-			case phaseWaiting: // it waited for this one alone
-				r.flow.due.forget(next.key)
-				r.push(next)
-			case phaseReady:
-				r.push(next)
-			}
+			r.headOn(next)
 		}
 	} else {
 		for p := head; p != nil; p = p.next {
@@ -366,7 +394,7 @@ func (e *Engine) waitDue(t *task, d backend.Delivery) {
 	default:
 		t.phase.Store(phaseWaiting)
 		r.flow.due.add(d, t)
-		if t.inOrder() && r.lanes[t.lane()] == t {
+		if t.inOrder() && r.lanes[t.lane()] == t && !r.yield(t) {
 			r.storeFollowers(t)
 		}
 	}

@@ -111,5 +111,5 @@ func (a *Attempt) Heartbeat(ctx context.Context) error {
 	if a.task == nil {
 		return ctx.Err()
 	}
-	return a.engine.heartbeat(ctx, a.task)
+	return a.engine.heartbeat(ctx, a)
 }

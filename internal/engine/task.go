@@ -21,6 +21,7 @@ type task struct {
 	attempts int // made before this one
 	firstAt  time.Time
 	stored   bool // it has a row in the store
+	rowAsked bool // a claim of it was handed over: it may have a row, whatever the answer was
 	verify   bool // look at the store before user code runs: there may be a row, or a newer version
 	data     []byte
 
@@ -41,6 +42,9 @@ type task struct {
 
 	prevRun, nextRun *task // runList
 }
+
+// mayHaveRow reports whether its effect has to delete a row.
+func (t *task) mayHaveRow() bool { return t.stored || t.rowAsked }
 
 // lane is what the task waits in line for: hooks are told of a run's events in order, everything else stands for itself.
 func (t *task) lane() laneKey {

@@ -131,7 +131,7 @@ func (e *Engine) lookAt(t *task, now time.Time) *member {
 
 // claimOf makes the due row of a long attempt.
 func (e *Engine) claimOf(t *task, now time.Time) *member {
-	t.claim = claimAsked
+	t.claim, t.rowAsked = claimAsked, true
 	if e.claims++; e.claims == maxClaims {
 		e.logError(&backend.Error{Op: "claim", Err: fmt.Errorf("%d handlers run for long", maxClaims), Hint: "further slow handlers keep their slots, and their roles stop receiving"})
 	}
@@ -177,11 +177,16 @@ func (e *Engine) end(t *task, cause error) {
 }
 
 // heartbeat moves an attempt's deadline on.
-func (e *Engine) heartbeat(ctx context.Context, t *task) error {
+func (e *Engine) heartbeat(ctx context.Context, a *Attempt) error {
+	t := a.task
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
 	}
 	e.mu.Lock()
+	if t.attempt != a { // it was given up, and the next one is under way
+		e.mu.Unlock()
+		return ErrDeadline
+	}
 	if t.ended != nil || t.phase.Load() != phaseRunning {
 		err := t.ended
 		e.mu.Unlock()

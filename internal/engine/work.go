@@ -209,7 +209,7 @@ func (e *Engine) advance(t *task, c *backend.Change) *member {
 	if c.Cause == backend.CauseUnknown {
 		c.Cause = backend.CauseEngine
 	}
-	if t.stored || t.claim != claimNone {
+	if t.mayHaveRow() {
 		c.Done = append(c.Done, t.key)
 	}
 	return &member{change: c, task: t, kind: kindAdvance}
@@ -218,7 +218,7 @@ func (e *Engine) advance(t *task, c *backend.Change) *member {
 // nothing ends a task that changes nothing; a row that it has is deleted.
 func (e *Engine) nothing(t *task) *member {
 	m := &member{task: t, kind: kindAdvance}
-	if t.stored || t.claim != claimNone {
+	if t.mayHaveRow() {
 		m.change = &backend.Change{Done: []backend.DeliveryKey{t.key}}
 	}
 	return m
@@ -255,7 +255,7 @@ func (e *Engine) failed(t *task, err error) member {
 		reason := fmt.Sprintf("gave up after %d attempts: %s", attempt.Number, attempt.Error)
 		if next, perr := machine.Pause(t.rec, backend.PausedByEngine, reason, now); perr == nil {
 			c.Record, c.From, c.Cause, c.Hold = next, machine.At(t.rec), backend.CauseEngine, nil
-			if t.stored || t.claim != claimNone {
+			if t.mayHaveRow() {
 				c.Done = []backend.DeliveryKey{t.key}
 			}
 			if t.kind != kindStep { // the timer comes back with the resume
