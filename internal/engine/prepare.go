@@ -127,7 +127,9 @@ func (e *Engine) place(t *task) (*member, error) {
 		case t.rec.RunState == backend.RunStatePaused && t.heldTimer: // still: the resume gives it its time back
 			return &member{task: t, kind: kindAdvance}, nil
 		case t.rec.RunState == backend.RunStatePaused:
-			return e.postpone(t, time.Time{}, backend.DeliveryHeld), nil
+			// The resume gives it its time back. The due time is for a stop between the resume and this commit: it is read when the role
+			// is taken next.
+			return e.postpone(t, spec.Clock.Now().Add(heldAgain), backend.DeliveryHeld), nil
 		case t.heldTimer: // resumed before it was held: its row has to say so before its handler runs
 			t.heldTimer = false
 			return e.postpone(t, spec.Clock.Now(), backend.DeliveryTimer), nil

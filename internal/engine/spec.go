@@ -74,6 +74,7 @@ const (
 	watchEvery   = 250 * time.Millisecond
 	flushEvery   = time.Second      // how often moved cursors are stored
 	readChunk    = 512              // entries per read of the log
+	heldAgain    = time.Hour        // when a timer that a pause holds is looked at again, if nothing else wakes it
 	duePage      = 500              // due rows per read
 	callDeadline = 10 * time.Second // for timer functions
 )
