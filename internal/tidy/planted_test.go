@@ -335,7 +335,7 @@ func TestCleanText(t *testing.T) {
 	home, scratch, work := "/ho"+"me/ann/x", "/t"+"mp/x", "/wo"+"rk/x"
 	run(t, tidy.CleanText, []planted{
 		{"clean", files{
-			"a.md": "Look into docs/home/x and example.org/work/x, at #12 px, email, AIM, `/run/x`.\n",
+			"a.md": "Look into docs/home/x and example.org/opt/x, at #12 px, email, AIM, `/run/x`.\n",
 			"b":    "binary " + home + "\x00",
 		}, nil},
 		{"paths", files{"a.md": "x\n" + home + "\n", "b.go": "package b // in " + work + "\n", "c.sh": "cat '" + scratch + "'\n"},
