@@ -19,6 +19,9 @@ func (e *Engine) prepare(t *task) (*member, error) {
 		}
 		t.verify = false
 	}
+	if t.kind == kindStep && t.handler.Run == nil {
+		t.rec = nil // where the run stands decides which handler, if any
+	}
 	if t.rec == nil {
 		rec, err := e.b.Lookup(ctx, t.key.RunID)
 		switch {

@@ -85,7 +85,7 @@ func (r *role) receive(en *backend.Entry, read bool) {
 		if h := spec.Steps[rec.Status]; h != nil {
 			r.receiveStep(en, h, read && en.Held)
 		} else if !spec.knows(rec.Status) {
-			r.receiveStep(en, unknownHandler(), true) // kept for a program that has the step
+			r.receiveStep(en, unknownHandler(), true) // the worker keeps it for a program that has the step
 		}
 	}
 	if rec.RunState == backend.RunStateRequestedDataDeleted {
