@@ -119,10 +119,10 @@ func (b *Builder[Type, Status]) Build(eventStreamer EventStreamer, recordStore R
 	parts := shim.New(w.classicConfig(eventStreamer, recordStore, roleScheduler, bo))
 	w.start(parts)
 	for _, p := range b.graph.Problems() {
-		w.log.Error(w.logCtx, &Error{Op: "build", Workflow: b.name, Err: w.graphError(p)})
+		w.log.Error(context.Background(), &Error{Op: "build", Workflow: b.name, Err: w.graphError(p)})
 	}
 	for _, waived := range parts.Waivers() {
-		w.log.Debug(w.logCtx, "these parts give less", map[string]string{"workflow": b.name, "waived": waived})
+		w.log.Debug(context.Background(), "these parts give less", map[string]string{"workflow": b.name, "waived": waived})
 	}
 	return w
 }

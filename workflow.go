@@ -38,7 +38,6 @@ type Workflow[Type any, Status StatusType] struct {
 	opts      buildOptions
 	clock     Clock
 	log       *logger
-	logCtx    context.Context
 	spec      *engine.Spec
 	flow      *engine.Flow
 	processes processes
@@ -57,7 +56,7 @@ func newWorkflow[Type any, Status StatusType](b *Builder[Type, Status], bo build
 	w := &Workflow[Type, Status]{
 		name: b.name, graph: b.graph, statuses: b.statuses, callbacks: b.callbacks, conns: b.connectors,
 		parallelCounts: make(map[int]int),
-		opts:           bo, clock: bo.clock, log: newLogger(bo.logger, bo.debug), logCtx: context.Background(),
+		opts:           bo, clock: bo.clock, log: newLogger(bo.logger, bo.debug),
 	}
 	if w.clock == nil {
 		w.clock = backend.RealClock{}
@@ -137,7 +136,7 @@ func (w *Workflow[Type, Status]) awaitConnectors() {
 	select {
 	case <-ended:
 	case <-t.C:
-		w.log.Error(w.logCtx, &Error{Op: "stop", Workflow: w.name, Err: ErrStuckHandlers, Hint: "a connector's function ignores its context"})
+		w.log.Error(context.Background(), &Error{Op: "stop", Workflow: w.name, Err: ErrStuckHandlers, Hint: "a connector's function ignores its context"})
 	}
 }
 

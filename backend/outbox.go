@@ -3,7 +3,6 @@ package backend
 import (
 	"errors"
 	"fmt"
-	"sort"
 	"strconv"
 )
 
@@ -103,16 +102,6 @@ func ParseOutboxEventData(data []byte) (OutboxMessage, error) {
 		}
 	}
 	return m, nil
-}
-
-// SortedHeaders returns the headers' names in order, for stores that write them.
-func SortedHeaders(h map[Header]string) []Header {
-	keys := make([]Header, 0, len(h))
-	for k := range h {
-		keys = append(keys, k)
-	}
-	sort.Slice(keys, func(i, j int) bool { return keys[i] < keys[j] })
-	return keys
 }
 
 const (

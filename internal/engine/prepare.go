@@ -74,21 +74,25 @@ func (e *Engine) adopt(t *task) (*member, error) {
 			t.role.flow.overtaken(d.DeliveryKey)
 			e.mu.Unlock()
 		case d.Version < t.key.Version && t.inOrder() && d.State != backend.DeliveryHeld:
-			return e.postpone(t, later(d.Due, now).Add(time.Millisecond), backend.DeliveryQueued), nil
+			return e.postpone(t, latest(d.Due, now).Add(time.Millisecond), backend.DeliveryQueued), nil
 		}
 	}
 	if t.stored && !found { // its effect is stored already, and the answer was lost
-		return &member{task: t, kind: kindAdvance}, nil
+		return letGo(t), nil
 	}
 	return nil, nil
 }
 
-func later(a, b time.Time) time.Time {
+// latest is the later of two times.
+func latest(a, b time.Time) time.Time {
 	if a.After(b) {
 		return a
 	}
 	return b
 }
+
+// letGo ends a task and leaves the store as it is: its row, if it has one, stays.
+func letGo(t *task) *member { return &member{task: t, kind: kindAdvance} }
 
 // postpone gives a task a due row.
 func (e *Engine) postpone(t *task, due time.Time, state backend.DeliveryState) *member {
@@ -128,7 +132,7 @@ func (e *Engine) place(t *task) (*member, error) {
 		case machine.TimerIsVoid(t.rec, t.key.Version) || n < 0 || n >= len(of):
 			return e.nothing(t), nil
 		case t.rec.RunState == backend.RunStatePaused && t.heldTimer: // still: the resume gives it its time back
-			return &member{task: t, kind: kindAdvance}, nil
+			return letGo(t), nil
 		case t.rec.RunState == backend.RunStatePaused:
 			// The resume gives it its time back. The due time is for a stop between the resume and this commit: it is read when the role
 			// is taken next.
@@ -156,7 +160,7 @@ func (e *Engine) place(t *task) (*member, error) {
 
 // keep leaves a step that this program lacks to one that has it: its row stays, due, and is read by whoever takes the role next.
 func (e *Engine) keep(t *task) *member {
-	m := &member{task: t, kind: kindAdvance}
+	m := letGo(t)
 	if !t.stored {
 		spec := t.role.flow.spec
 		e.logError(&backend.Error{Op: "step", Workflow: spec.Name, RunID: t.key.RunID,

@@ -217,7 +217,7 @@ func (e *Engine) advance(t *task, c *backend.Change) *member {
 
 // nothing ends a task that changes nothing; a row that it has is deleted.
 func (e *Engine) nothing(t *task) *member {
-	m := &member{task: t, kind: kindAdvance}
+	m := letGo(t)
 	if t.mayHaveRow() {
 		m.change = &backend.Change{Done: []backend.DeliveryKey{t.key}}
 	}
