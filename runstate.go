@@ -45,7 +45,7 @@ func (c *controller[Type, Status]) Cancel(ctx context.Context, reason string) er
 
 func (c *controller[Type, Status]) Resume(ctx context.Context) error {
 	return c.do(ctx, "resume", func(rec *Record) (*Record, error) {
-		return machine.Resume(rec, backend.PausedByOperator, c.w.clock.Now())
+		return machine.Resume(rec, backend.PausedByOperator, "", c.w.clock.Now())
 	})
 }
 
@@ -87,7 +87,7 @@ func (c *recordController) Cancel(ctx context.Context, reason string) error {
 }
 
 func (c *recordController) Resume(ctx context.Context) error {
-	next, err := machine.Resume(c.rec, backend.PausedByOperator, backend.RealClock{}.Now())
+	next, err := machine.Resume(c.rec, backend.PausedByOperator, "", backend.RealClock{}.Now())
 	return c.save(ctx, next, err)
 }
 

@@ -2,6 +2,7 @@ package backend
 
 import (
 	"context"
+	"strings"
 	"time"
 )
 
@@ -26,8 +27,19 @@ type Change struct {
 	Done []DeliveryKey
 	// Attempt is a failed attempt, kept in the history beside the versions.
 	Attempt *Attempt
-	// Scrub replaces the object in every earlier version of the run by the one in Record.
+	// Scrub deletes the run's data: the object in every earlier version is replaced by the one in Record, the reasons of earlier
+	// versions, the errors and stacks of attempts, and the errors and data of deliveries are emptied, deliveries of signals and
+	// remembered signal ids are removed. What is left says that the run was there, and when it moved where.
 	Scrub bool
+	// Expect, where it is not zero, is the version that the run must have now; another one refuses the change with
+	// [ErrVersionConflict]. It guards a change without a Record. One with a Record is guarded by its version.
+	Expect uint
+	// SignalID, where it is not empty, is remembered for the run, as long as the run is kept. A change with an id that the run knows
+	// already is refused with [ErrDuplicateSignal].
+	SignalID string
+	// Wake says that whoever holds the run's role must look at the due deliveries although no log entry tells of them: the change
+	// was made by an outsider, such as an operator. See [DueWatcher].
+	Wake bool
 	// Tx is the user's function of the transaction, of the type that the backend documents; nil for none. It runs inside the
 	// commit, under a savepoint and a deadline. Its failure fails this change alone, as [*TxError].
 	Tx any
@@ -109,6 +121,8 @@ type Entry struct {
 	// Held says that the run had stored deliveries when the entry was read. ReadLog sets it; true without any is no
 	// error, only slower.
 	Held bool
+	// Trimmed says that the object of this version is no longer kept: the run has had so many versions since.
+	Trimmed bool
 }
 
 // Receiver names who a delivery is for: one per (run, receiver, version).
@@ -119,7 +133,16 @@ const (
 	ReceiverStep   Receiver = "step"
 	ReceiverResume Receiver = "resume"
 	ReceiverDelete Receiver = "delete"
+	// ReceiverDeadline ends a run whose time is up; its version is 1.
+	ReceiverDeadline Receiver = "deadline"
 )
+
+// SignalPrefix begins the receiver of every delivery of a signal. Such a delivery's Version is a number that grows with the signals'
+// arrival, and has nothing to do with the run's versions.
+const SignalPrefix = "signal:"
+
+// IsSignal reports whether the receiver is one of signals.
+func (r Receiver) IsSignal() bool { return strings.HasPrefix(string(r), SignalPrefix) }
 
 // DeliveryKey identifies a delivery.
 type DeliveryKey struct {

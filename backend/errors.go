@@ -28,6 +28,12 @@ var (
 	// ErrOutcomeUnknown says that a commit was started and its answer never came: it may or may not be stored. Read
 	// the run to learn which.
 	ErrOutcomeUnknown = errors.New("outcome unknown")
+	// ErrDuplicateSignal says that the run has had a signal of that id.
+	ErrDuplicateSignal = errors.New("duplicate signal")
+	// ErrUnfinished says that a run cannot be erased because it has not ended.
+	ErrUnfinished = errors.New("run is not finished")
+	// ErrUnsupported says that the parts at hand cannot do what was asked; the text says which and why.
+	ErrUnsupported = errors.New("not supported by these parts")
 	// ErrTxUnsupported says that the backend cannot run a transactional step of that kind.
 	ErrTxUnsupported = errors.New("transactional step not supported")
 	// ErrNotOurs says that the file or database exists and is not a Stillwater store.

@@ -2,6 +2,7 @@ package backend
 
 import (
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -21,6 +22,9 @@ type RecordFilters struct {
 	byRunState      Filter
 	byCreatedAfter  FilterTime
 	byCreatedBefore FilterTime
+	byUpdatedAfter  FilterTime
+	byUpdatedBefore FilterTime
+	byReason        string
 }
 
 // RecordFilter narrows a listing.
@@ -41,6 +45,20 @@ func (r RecordFilters) ByCreatedAtAfter() FilterTime { return r.byCreatedAfter }
 // ByCreatedAtBefore returns the upper bound of the creation time.
 func (r RecordFilters) ByCreatedAtBefore() FilterTime { return r.byCreatedBefore }
 
+// ByUpdatedAtAfter returns the lower bound of the time of the last version.
+func (r RecordFilters) ByUpdatedAtAfter() FilterTime { return r.byUpdatedAfter }
+
+// ByUpdatedAtBefore returns the upper bound of the time of the last version.
+func (r RecordFilters) ByUpdatedAtBefore() FilterTime { return r.byUpdatedBefore }
+
+// ByReason returns the text that Meta.RunStateReason has to contain, byte for byte; empty for any reason.
+func (r RecordFilters) ByReason() string { return r.byReason }
+
+// Extended reports whether a filter is set that classic stores know nothing of: those on the last version's time and on the reason.
+func (r RecordFilters) Extended() bool {
+	return r.byUpdatedAfter.Enabled || r.byUpdatedBefore.Enabled || r.byReason != ""
+}
+
 // Match reports whether the record passes every filter.
 func (r RecordFilters) Match(rec *Record) bool {
 	if r.byForeignID.Enabled && !r.byForeignID.Matches(rec.ForeignID) {
@@ -55,7 +73,16 @@ func (r RecordFilters) Match(rec *Record) bool {
 	if r.byCreatedAfter.Enabled && !r.byCreatedAfter.Matches(rec.CreatedAt) {
 		return false
 	}
-	return !r.byCreatedBefore.Enabled || r.byCreatedBefore.Matches(rec.CreatedAt)
+	if r.byCreatedBefore.Enabled && !r.byCreatedBefore.Matches(rec.CreatedAt) {
+		return false
+	}
+	if r.byUpdatedAfter.Enabled && !r.byUpdatedAfter.Matches(rec.UpdatedAt) {
+		return false
+	}
+	if r.byUpdatedBefore.Enabled && !r.byUpdatedBefore.Matches(rec.UpdatedAt) {
+		return false
+	}
+	return strings.Contains(rec.Meta.RunStateReason, r.byReason)
 }
 
 // Filter is a set of accepted values. The zero value is not enabled and matches nothing.
@@ -142,4 +169,19 @@ func FilterByCreatedAtAfter(after time.Time) RecordFilter {
 // FilterByCreatedAtBefore keeps runs that were created before the time.
 func FilterByCreatedAtBefore(before time.Time) RecordFilter {
 	return func(f *RecordFilters) { f.byCreatedBefore = FilterTime{Enabled: true, value: before} }
+}
+
+// FilterByUpdatedAtAfter keeps runs whose last version was made after the time.
+func FilterByUpdatedAtAfter(after time.Time) RecordFilter {
+	return func(f *RecordFilters) { f.byUpdatedAfter = FilterTime{Enabled: true, value: after, after: true} }
+}
+
+// FilterByUpdatedAtBefore keeps runs whose last version was made before the time.
+func FilterByUpdatedAtBefore(before time.Time) RecordFilter {
+	return func(f *RecordFilters) { f.byUpdatedBefore = FilterTime{Enabled: true, value: before} }
+}
+
+// FilterByReason keeps runs whose reason (why they are paused, cancelled, …) contains the text, byte for byte. An empty text keeps all.
+func FilterByReason(contains string) RecordFilter {
+	return func(f *RecordFilters) { f.byReason = contains }
 }

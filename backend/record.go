@@ -44,6 +44,9 @@ type Meta struct {
 	Visit uint
 	// PausedBy tells an operator's pause from one of the engine. It is set while the run is paused.
 	PausedBy PausedBy
+	// Deadline is when the run is cancelled if it has not ended by then; the zero time means never. Lost where a plain
+	// third-party store does not keep it.
+	Deadline time.Time
 }
 
 // PausedBy says who paused a run. The zero value means that the run is not paused, or that the store did not keep it.

@@ -193,7 +193,7 @@ func (e *Engine) own(t *task) (*member, error) {
 	if t.rec.Meta.Version != t.key.Version {
 		return e.nothing(t), nil
 	}
-	next, err := machine.Resume(t.rec, backend.PausedByEngine, now)
+	next, err := machine.Resume(t.rec, backend.PausedByEngine, "", now)
 	if err != nil {
 		return e.nothing(t), nil
 	}

@@ -71,7 +71,7 @@ func randomMove(b *tape, run *backend.Record, g *graph.Graph, by backend.PausedB
 	case 5:
 		return machine.Pause(run, by, "paused", at)
 	case 6:
-		return machine.Resume(run, by, at)
+		return machine.Resume(run, by, "", at)
 	case 7:
 		return machine.Cancel(run, "cancelled", at)
 	case 8:

@@ -23,7 +23,8 @@ func Pause(rec *backend.Record, by backend.PausedBy, reason string, now time.Tim
 }
 
 // Resume lets a paused run go on in its status, with fresh attempts. The engine (by = PausedByEngine) may only undo its own pauses.
-func Resume(rec *backend.Record, by backend.PausedBy, now time.Time) (*backend.Record, error) {
+// The reason is kept with the version that resumes.
+func Resume(rec *backend.Record, by backend.PausedBy, reason string, now time.Time) (*backend.Record, error) {
 	to := backend.Point{RunState: backend.RunStateRunning, Status: rec.Status}
 	if rec.RunState != backend.RunStatePaused {
 		return nil, forbidden(rec, to, "only a paused run can be resumed")
@@ -33,6 +34,56 @@ func Resume(rec *backend.Record, by backend.PausedBy, now time.Time) (*backend.R
 	}
 	next := follow(rec, now)
 	next.RunState = backend.RunStateRunning
+	next.Meta.RunStateReason = backend.Cut(reason)
+	return next, nil
+}
+
+// Override is where an operator, or a declared rename, puts a run against or beside the graph.
+type Override struct {
+	Status      int
+	Description string
+	// Object replaces the run's object; nil keeps it.
+	Object []byte
+	// Terminal says that nothing leads out of the status: the run completes there.
+	Terminal bool
+	Reason   string
+}
+
+// Force puts a run into a status, in a new visit, whatever the graph says, and lets it go on from there: also one that is paused,
+// completed or cancelled. Only a run whose data is deleted, or about to be, stays as it is.
+func Force(rec *backend.Record, o Override, now time.Time) (*backend.Record, error) {
+	to := backend.Point{RunState: backend.RunStateRunning, Status: o.Status}
+	if o.Terminal {
+		to.RunState = backend.RunStateCompleted
+	}
+	switch rec.RunState {
+	case backend.RunStateInitiated, backend.RunStateRunning, backend.RunStatePaused, backend.RunStateCompleted, backend.RunStateCancelled:
+	default:
+		return nil, forbidden(rec, to, "its data is deleted")
+	}
+	next := follow(rec, now)
+	next.RunState, next.Status = to.RunState, o.Status
+	next.Meta.StatusDescription = backend.Cut(o.Description)
+	next.Meta.Visit = next.Meta.Version
+	next.Meta.RunStateReason = backend.Cut(o.Reason)
+	if o.Object != nil {
+		next.Object = o.Object
+	}
+	return next, nil
+}
+
+// Extend sets the time at which an unfinished run is cancelled if it has not ended; the zero time means never.
+func Extend(rec *backend.Record, deadline time.Time, reason string, now time.Time) (*backend.Record, error) {
+	if rec.RunState.Finished() || !rec.RunState.Valid() {
+		return nil, forbidden(rec, At(rec), "only an unfinished run has a deadline")
+	}
+	next := follow(rec, now)
+	next.Meta.Deadline = deadline
+	next.Meta.PausedBy = rec.Meta.PausedBy
+	next.Meta.RunStateReason = backend.Cut(reason)
+	if rec.RunState == backend.RunStatePaused {
+		next.Meta.RunStateReason = rec.Meta.RunStateReason // why it is paused stays to be read
+	}
 	return next, nil
 }
 

@@ -45,7 +45,7 @@ func TestResume(t *testing.T) {
 			rec := record(backend.RunStatePaused, statusOpen)
 			rec.Meta.PausedBy = tt.pausedBy
 			before := rec.Clone()
-			got, err := machine.Resume(rec, tt.resumedBy, now)
+			got, err := machine.Resume(rec, tt.resumedBy, "", now)
 			same(t, rec, before)
 			if !tt.legal {
 				refused(t, got, err, rec, backend.Point{RunState: backend.RunStateRunning, Status: statusOpen})
@@ -60,7 +60,7 @@ func TestResume(t *testing.T) {
 	}
 	eachState(t, []backend.RunState{backend.RunStatePaused}, backend.RunStateRunning,
 		func(rec *backend.Record) (*backend.Record, error) {
-			return machine.Resume(rec, backend.PausedByOperator, now)
+			return machine.Resume(rec, backend.PausedByOperator, "", now)
 		},
 		func(*backend.Record) {})
 }
@@ -162,7 +162,7 @@ func TestTimersOfAVisitLiveAsLongAsTheVisit(t *testing.T) {
 	saved = step("a save", false, saved, err)
 	paused, err := machine.Pause(saved, backend.PausedByEngine, "", now)
 	paused = step("a pause", false, paused, err)
-	resumed, err := machine.Resume(paused, backend.PausedByEngine, now)
+	resumed, err := machine.Resume(paused, backend.PausedByEngine, "", now)
 	resumed = step("a resume", false, resumed, err)
 	back, err := machine.Advance(resumed, orders(), machine.Answer{Status: statusOpen}, now)
 	step("coming back to the same status", true, back, err)
