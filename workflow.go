@@ -50,6 +50,7 @@ type Workflow[Type any, Status StatusType] struct {
 	outside  sync.WaitGroup // connectors
 	quitting context.CancelFunc
 	conns    []*connectorConfig[Type, Status]
+	hooks    []*hookConfig[Type, Status]
 }
 
 func newWorkflow[Type any, Status StatusType](b *Builder[Type, Status], bo buildOptions) *Workflow[Type, Status] {

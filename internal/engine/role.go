@@ -91,9 +91,9 @@ func (r *role) receive(en *backend.Entry, read bool) {
 	if rec.RunState == backend.RunStateRequestedDataDeleted {
 		r.receiveLane(en, spec.Delete, kindDelete, backend.ReceiverDelete, read && en.Held)
 	}
-	if en.From.RunState != rec.RunState {
-		if h := spec.Hooks[rec.RunState]; h != nil {
-			r.receiveLane(en, h, kindHook, HookReceiver(rec.RunState), read && en.Held)
+	for _, h := range spec.Hooks {
+		if h.Wants(en.From, rec) {
+			r.receiveLane(en, &h.Handler, kindHook, h.Receiver(), en.Held)
 		}
 	}
 	if len(spec.Timeouts[rec.Status]) > 0 && rec.RunState.Moving() && resumed(en) { // also where a newer version of the same visit is here already
@@ -108,11 +108,6 @@ func resumed(en *backend.Entry) bool {
 
 // receiverRearm is a delivery that lives in memory only; its event stays unsafe until it is done.
 const receiverRearm backend.Receiver = "rearm"
-
-// HookReceiver names the receiver of a run state's hook.
-func HookReceiver(rs backend.RunState) backend.Receiver {
-	return backend.Receiver("hook:" + rs.String())
-}
 
 func (r *role) receiveStep(en *backend.Entry, h *Handler, verify bool) {
 	runID, version := en.Record.RunID, en.Record.Meta.Version
