@@ -23,12 +23,16 @@ type StatusType interface {
 
 // Builder collects what a workflow is made of. Use it from one goroutine; build once.
 type Builder[Type any, Status StatusType] struct {
-	name       string
-	graph      *graph.Graph
-	statuses   map[int]Status
-	steps      map[Status]*stepConfig[Type, Status]
-	callbacks  map[Status][]CallbackFunc[Type, Status]
-	timeouts   map[Status][]*timeoutConfig[Type, Status]
+	name      string
+	graph     *graph.Graph
+	statuses  map[int]Status
+	steps     map[Status]*stepConfig[Type, Status]
+	callbacks map[Status][]CallbackFunc[Type, Status]
+	// callbackOpts by status.
+	callbackOpts map[Status]options
+	timeouts     map[Status][]*timeoutConfig[Type, Status]
+	// signals by the status that accepts them and their name.
+	signals    map[Status]map[string]*signalConfig[Type, Status]
 	connectors []*connectorConfig[Type, Status]
 	hooks      []*hookConfig[Type, Status]
 	// hookStatuses are statuses that a hook names; the graph must have them.
@@ -39,12 +43,14 @@ type Builder[Type any, Status StatusType] struct {
 // NewBuilder starts a workflow. The name is stored with every run: it must stay the same, and be unique in its store.
 func NewBuilder[Type any, Status StatusType](name string) *Builder[Type, Status] {
 	return &Builder[Type, Status]{
-		name:      name,
-		graph:     graph.New(),
-		statuses:  make(map[int]Status),
-		steps:     make(map[Status]*stepConfig[Type, Status]),
-		callbacks: make(map[Status][]CallbackFunc[Type, Status]),
-		timeouts:  make(map[Status][]*timeoutConfig[Type, Status]),
+		name:         name,
+		graph:        graph.New(),
+		statuses:     make(map[int]Status),
+		steps:        make(map[Status]*stepConfig[Type, Status]),
+		callbacks:    make(map[Status][]CallbackFunc[Type, Status]),
+		callbackOpts: make(map[Status]options),
+		timeouts:     make(map[Status][]*timeoutConfig[Type, Status]),
+		signals:      make(map[Status]map[string]*signalConfig[Type, Status]),
 	}
 }
 
@@ -185,6 +191,8 @@ func (b *Builder[Type, Status]) make(bo buildOptions) *Workflow[Type, Status] {
 			spec.Timeouts[int(status)] = append(spec.Timeouts[int(status)], &engine.Timeout{Handler: h, Timer: w.timer(t.timer)})
 		}
 	}
+	w.signals = b.signals
+	spec.Signals = w.signalHandlers(bo.defaults)
 	w.hooks = b.hooks
 	spec.Hooks = w.hookSpecs(b.hooks, bo.defaults)
 	if ec := bo.errorCounter; ec != nil {

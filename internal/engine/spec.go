@@ -113,6 +113,8 @@ type Attempt struct {
 	Record *backend.Record
 	// Number is 1 for the first attempt.
 	Number int
+	// Payload is what a signal brought, in its stored form.
+	Payload []byte
 	// Tx is a function of the transaction to run inside the commit; nil for none.
 	Tx any
 

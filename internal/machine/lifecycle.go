@@ -69,6 +69,9 @@ func Force(rec *backend.Record, o Override, now time.Time) (*backend.Record, err
 	if o.Object != nil {
 		next.Object = o.Object
 	}
+	if rec.RunState.Finished() { // its deadline was for the life that has ended
+		next.Meta.Deadline = time.Time{}
+	}
 	return next, nil
 }
 
