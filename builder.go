@@ -37,6 +37,7 @@ type Builder[Type any, Status StatusType] struct {
 	hooks      []*hookConfig[Type, Status]
 	// hookStatuses are statuses that a hook names; the graph must have them.
 	hookStatuses []Status
+	renames      map[int]Status
 	problems     []error
 }
 
@@ -49,6 +50,7 @@ func NewBuilder[Type any, Status StatusType](name string) *Builder[Type, Status]
 		steps:        make(map[Status]*stepConfig[Type, Status]),
 		callbacks:    make(map[Status][]CallbackFunc[Type, Status]),
 		callbackOpts: make(map[Status]options),
+		renames:      make(map[int]Status),
 		timeouts:     make(map[Status][]*timeoutConfig[Type, Status]),
 		signals:      make(map[Status]map[string]*signalConfig[Type, Status]),
 	}
@@ -151,6 +153,7 @@ func (b *Builder[Type, Status]) check() []error {
 			problems = append(problems, fmt.Errorf("OnStatus(%v): %w", s, ErrUnknownStatus))
 		}
 	}
+	problems = append(problems, b.renameProblems()...)
 	return problems
 }
 
@@ -191,6 +194,7 @@ func (b *Builder[Type, Status]) make(bo buildOptions) *Workflow[Type, Status] {
 			spec.Timeouts[int(status)] = append(spec.Timeouts[int(status)], &engine.Timeout{Handler: h, Timer: w.timer(t.timer)})
 		}
 	}
+	spec.Renames = w.renameSpecs(b.renames)
 	w.signals = b.signals
 	spec.Signals = w.signalHandlers(bo.defaults)
 	w.hooks = b.hooks

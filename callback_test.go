@@ -163,14 +163,17 @@ func TestACallbackIsTriedAgain(t *testing.T) {
 func TestBadCallbacks(t *testing.T) {
 	bubble(t, func(t *testing.T, on *memory.Backend) {
 		b := workflow.NewBuilder[object, status]("bad")
-		var do func(ctx context.Context) (status, error)
-		b.AddCallback(statusA, func(ctx context.Context, _ *run, _ io.Reader) (status, error) { return do(ctx) }, statusEnd)
+		var do atomic.Value
+		var calls atomic.Int64
+		b.AddCallback(statusA, func(ctx context.Context, _ *run, _ io.Reader) (status, error) {
+			calls.Add(1)
+			return do.Load().(func(ctx context.Context) (status, error))(ctx)
+		}, statusEnd)
 		b.CallbackOptions(statusA, workflow.AttemptDeadline(time.Minute), workflow.PauseAfterErrCount(2), workflow.ErrBackOff(time.Second))
 		w := build(t, on, b)
 		id := trigger(t, w, "f")
 		release := make(chan struct{})
 		defer close(release)
-		calls := 0
 		for what, fn := range map[string]func(ctx context.Context) (status, error){
 			"panic":      func(context.Context) (status, error) { panic("no") },
 			"undeclared": func(context.Context) (status, error) { return statusOther, nil },
@@ -178,17 +181,18 @@ func TestBadCallbacks(t *testing.T) {
 			"deaf":       func(context.Context) (status, error) { <-release; return statusEnd, nil },
 			"permanent":  func(context.Context) (status, error) { return 0, workflow.Permanent(errTest) },
 		} {
-			calls = 0
-			do = func(ctx context.Context) (status, error) { calls++; return fn(ctx) }
+			calls.Store(0)
+			do.Store(fn)
 			err := w.Callback(ctxLong(t), "f", statusA, nil)
 			var pe *workflow.PanicError
+			n := calls.Load()
 			ok := map[string]bool{
-				"panic": errors.As(err, &pe) && calls == 2, "undeclared": errors.Is(err, workflow.ErrInvalidTransition) && calls == 1,
-				"hang": errors.Is(err, workflow.ErrAttemptDeadline) && calls == 2, "deaf": errors.Is(err, workflow.ErrAttemptDeadline) && calls == 2,
-				"permanent": errors.Is(err, errTest) && calls == 1,
+				"panic": errors.As(err, &pe) && n == 2, "undeclared": errors.Is(err, workflow.ErrInvalidTransition) && n == 1,
+				"hang": errors.Is(err, workflow.ErrAttemptDeadline) && n == 2, "deaf": errors.Is(err, workflow.ErrAttemptDeadline) && n == 2,
+				"permanent": errors.Is(err, errTest) && n == 1,
 			}[what]
 			if !ok {
-				t.Errorf("%s: %v after %d calls", what, err, calls)
+				t.Errorf("%s: %v after %d calls", what, err, n)
 			}
 		}
 		if rec := lookup(t, on, id); rec.Meta.Version != 1 {

@@ -27,7 +27,8 @@ func NewSignal[P any](name string) Signal[P] { return Signal[P]{name: name} }
 func (s Signal[P]) Name() string { return s.name }
 
 // SignalFunc is called with a signal's payload when the run is in a status that accepts it. Like a step it changes r.Object and returns the
-// status to go to, which must be one of the destinations declared; the zero status leaves the run where it is.
+// status to go to, which must be one of the destinations declared; the zero status leaves the run as it is. Every signal that was taken
+// makes a version, which names its sender.
 type SignalFunc[P any, Type any, Status StatusType] func(ctx context.Context, r *Run[Type, Status], payload P) (Status, error)
 
 type signalConfig[Type any, Status StatusType] struct {

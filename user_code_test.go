@@ -282,30 +282,3 @@ func refuseAlone(batch []*backend.Change, err error) error {
 	_ = refuse(batch, err)
 	return nil
 }
-
-// TestARunInAStatusThatTheProgramLacksWaits: its event passes through a program that does not know the status. Another one that does takes it up.
-func TestARunInAStatusThatTheProgramLacksWaits(t *testing.T) {
-	on := newStore(t)
-	w := build(t, on, three("unknown"))
-	now := time.Now()
-	c := &backend.Change{Cause: backend.CauseTrigger, Record: &backend.Record{
-		WorkflowName: "unknown", ForeignID: "f", RunID: "r", RunState: backend.RunStateInitiated, Status: int(statusOther),
-		CreatedAt: now, UpdatedAt: now, Meta: backend.Meta{Version: 1, Visit: 1},
-	}}
-	if err := on.Commit(ctxFor(t), []*backend.Change{c}); err != nil || c.Err != nil {
-		t.Fatal(err, c.Err)
-	}
-	await(t, w, trigger(t, w, "g"), statusEnd)
-	rows := heldIn(t, on, "r", backend.DeliveryBackingOff)
-	if !strings.Contains(rows.LastError, "no program") {
-		t.Errorf("the row does not say why it waits: %+v", rows)
-	}
-	w.Stop()
-	b := three("unknown")
-	b.AddStep(statusOther, step(statusEnd), statusEnd)
-	build(t, on, b)
-	stuckUnless(t, on, "r", statusEnd)
-	if attempts, _ := on.Attempts(ctxFor(t), "r", 10); len(attempts) != 0 {
-		t.Errorf("waiting for a program counts as failing: %+v", attempts)
-	}
-}

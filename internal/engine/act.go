@@ -66,9 +66,7 @@ func (f *Flow) Act(ctx context.Context, act Act) (Acted, error) {
 		case err == nil && c == nil:
 			return done, nil
 		case err == nil:
-			if c.Record != nil {
-				done.Record, done.Moved = c.Record, true
-			}
+			done.Record, done.Moved = c.Record, true
 			return done, nil
 		case errors.Is(err, backend.ErrVersionConflict) && !failed:
 			if conflicts++; conflicts >= maxReread {
@@ -95,20 +93,18 @@ func (f *Flow) tryAct(ctx context.Context, act Act, h *Handler, rec *backend.Rec
 	if err != nil {
 		return nil, !errors.Is(err, ErrStuckHandlers), err
 	}
+	if act.Cause == backend.CauseSignal {
+		answer = heard(answer, rec)
+	}
 	next, err := machine.Advance(rec, f.spec.Graph, answer, f.spec.Clock.Now())
 	if err != nil {
 		return nil, true, &PermanentError{Err: err}
 	}
-	c = &backend.Change{SignalID: act.SignalID}
-	switch {
-	case next != nil:
-		c.Record, c.From, c.Cause, c.Actor, c.Tx = next, machine.At(rec), act.Cause, act.Actor, a.Tx
-		f.timersOf(c, rec)
-	case act.SignalID == "":
+	if next == nil {
 		return nil, false, nil
-	default: // the id alone; the key, of which there is none, says whose
-		c.Expect, c.Done = rec.Meta.Version, []backend.DeliveryKey{{RunID: rec.RunID, Receiver: act.Receiver, Version: 1}}
 	}
+	c = &backend.Change{Record: next, From: machine.At(rec), Cause: act.Cause, Actor: act.Actor, SignalID: act.SignalID, Tx: a.Tx}
+	f.timersOf(c, rec)
 	err = f.engine.Commit(ctx, c)
 	return c, isOwn(err), err
 }

@@ -164,8 +164,9 @@ func (e *Engine) complete(batch []*member, err error, self bool) {
 	}
 	var again []*member
 	e.mu.Lock()
-	if err != nil {
-		e.missed() // it may be stored all the same
+	if err != nil { // it may be stored all the same
+		e.missed()
+		e.readDueAgain()
 	}
 	for _, m := range batch {
 		if m.change.Err == nil && m.kind != kindHold && m.kind != kindClaim {

@@ -155,6 +155,11 @@ func (e *Engine) changed() {
 func (e *Engine) dueChanged() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.readDueAgain()
+}
+
+// readDueAgain makes every flow look for due rows that it has not been told of; e.mu is held.
+func (e *Engine) readDueAgain() {
 	for _, rt := range e.routes {
 		rt.flow.due.readAgain()
 	}

@@ -297,6 +297,7 @@ func (f *Flow) take(g backend.Grant) {
 	e.mu.Unlock()
 	context.AfterFunc(g.Context, func() { f.lose(g, grant) })
 	e.wakeDispatcher()
+	f.wg.Go(func() { f.evolve(f.ctx) })
 }
 
 // lose drops the windows of roles that another process holds now.

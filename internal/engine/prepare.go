@@ -2,7 +2,6 @@ package engine
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/stillwater-go/workflow/backend"
@@ -125,7 +124,10 @@ func (e *Engine) place(t *task) (*member, error) {
 			return e.nothing(t), nil
 		}
 		h := spec.Steps[t.rec.Status]
-		if h == nil {
+		switch {
+		case h == nil && !spec.knows(t.rec.Status):
+			return e.strange(t), nil
+		case h == nil:
 			return e.keep(t), nil
 		}
 		t.handler = h
@@ -133,7 +135,7 @@ func (e *Engine) place(t *task) (*member, error) {
 		n := timeoutIndex(t.key.Receiver)
 		of := spec.Timeouts[t.rec.Status]
 		switch {
-		case machine.TimerIsVoid(t.rec, t.key.Version) || n < 0 || n >= len(of):
+		case machine.TimerIsVoid(t.rec, t.key.Version) || n < 0:
 			return e.nothing(t), nil
 		case t.rec.RunState == backend.RunStatePaused && t.heldTimer: // still: the resume gives it its time back
 			return letGo(t), nil
@@ -144,6 +146,10 @@ func (e *Engine) place(t *task) (*member, error) {
 		case t.heldTimer: // resumed before it was held: its row has to say so before its handler runs
 			t.heldTimer = false
 			return e.postpone(t, spec.Clock.Now(), backend.DeliveryTimer), nil
+		case n >= len(of) && !spec.knows(t.rec.Status): // the run is about to be paused, and its timer comes back with the resume
+			return e.postpone(t, spec.Clock.Now().Add(heldAgain), backend.DeliveryHeld), nil
+		case n >= len(of): // the program has dropped it
+			return e.nothing(t), nil
 		}
 		t.handler = &of[n].Handler
 	case kindSignal:
@@ -168,11 +174,7 @@ func (e *Engine) place(t *task) (*member, error) {
 func (e *Engine) keep(t *task) *member {
 	m := letGo(t)
 	if !t.stored {
-		spec := t.role.flow.spec
-		e.logError(&backend.Error{Op: "step", Workflow: spec.Name, RunID: t.key.RunID,
-			Err: fmt.Errorf("this program has no status %d", t.rec.Status), Hint: "the run waits for a program that has it"})
-		m.change = e.postpone(t, spec.Clock.Now(), backend.DeliveryBackingOff).change
-		m.change.Hold[0].LastError = fmt.Sprintf("no program had a step for status %d", t.rec.Status)
+		m.change = e.postpone(t, t.role.flow.spec.Clock.Now(), backend.DeliveryBackingOff).change
 	}
 	return m
 }

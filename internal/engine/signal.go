@@ -5,12 +5,12 @@ package engine
 //
 //	accepted at once, nothing before it: handled in the sender's goroutine, no row at all
 //	otherwise                            a row
-//	    no due time: the run's status does not accept it. The entry that brings the run into one that does (or out of a pause)
-//	                 makes the earliest accepted one due: rearm
-//	    due        : it is handled, or waits a moment behind an earlier one
+//	    due        : it is handled
+//	    no due time: the run's status does not accept it, or an earlier one goes first
 //
-// A row loses its due time only against the version of the run that did not accept it (Change.Expect), so the entry of the next
-// version always finds it.
+// Every signal that is taken makes a version, also where its handler leaves the run as it is. The entry of each version makes the earliest
+// waiting signal due that the status accepts (rearm). A row loses its due time only against the version of the run that it was
+// judged by (Change.Expect), so the entry of the next version always finds it.
 
 import (
 	"context"
@@ -54,9 +54,6 @@ const MaxSignals = 1000
 
 // ErrTooManySignals says that so many signals of the run wait that no further one is taken.
 var ErrTooManySignals = errors.New("too many signals wait")
-
-// signalAgain is when a signal is looked at again that stands behind an earlier one.
-const signalAgain = time.Second
 
 // Signal hands a signal to the run that find reads. It returns what became of it, and the run as it was seen last. With an error nothing is
 // stored, unless it wraps backend.ErrOutcomeUnknown. ErrFinished comes with SignalTooLate.
@@ -218,18 +215,10 @@ func (e *Engine) placeSignal(t *task) (*member, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.following = nil
 	mine := backend.Delivery{DeliveryKey: t.key}
-	for i := range queued {
-		d := &queued[i]
-		if spec.Signals[rec.Status][signalName(d.Receiver)] == nil || d.State == backend.DeliveryHeld {
-			continue
-		}
-		switch c := compareSignals(*d, mine); {
-		case c < 0:
-			return e.postpone(t, spec.Clock.Now().Add(signalAgain), backend.DeliveryQueued), nil
-		case c > 0 && t.following == nil:
-			t.following = d
+	for _, d := range queued {
+		if compareSignals(d, mine) < 0 && spec.Signals[rec.Status][signalName(d.Receiver)] != nil {
+			return e.parkSignal(t), nil // the version that the earlier one makes brings this one back
 		}
 	}
 	t.actor, t.payload, err = parseSignalData(t.data)
@@ -248,15 +237,12 @@ func (e *Engine) parkSignal(t *task) *member {
 	return m
 }
 
-// passOver ends a signal whose handler left the run as it is: no entry will wake the next one.
-func (e *Engine) passOver(t *task) *member {
-	m := e.nothing(t)
-	if d := t.following; d != nil && m.change != nil {
-		next := *d
-		next.Due = t.role.flow.spec.Clock.Now()
-		m.change.Hold = append(m.change.Hold, next)
+// heard turns the answer of a signal's handler that leaves the run as it is into one that stores it as it is.
+func heard(answer machine.Answer, rec *backend.Record) machine.Answer {
+	if answer.Verb == machine.Skip {
+		return machine.Answer{Verb: machine.Repeat, Object: rec.Object}
 	}
-	return m
+	return answer
 }
 
 // armSignal returns the earliest signal that the run's status accepts with a due time, if it has none yet. One that has is in hand or

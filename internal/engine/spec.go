@@ -14,8 +14,10 @@ type Spec struct {
 	Name  string
 	Graph machine.Graph
 	Clock backend.Clock
-	// Knows reports whether the program has the status at all; nil for yes. Runs in one that it lacks are kept for a program that has it.
-	Knows func(status int) bool
+	// Knows reports whether the program has the status at all; nil for yes. Runs in one that it lacks are paused by the engine, unless
+	// Renames has a new one for it.
+	Knows   func(status int) bool
+	Renames map[int]Rename
 	// Steps by the status that they consume.
 	Steps map[int]*Handler
 	// Hooks are told of what happened to runs.

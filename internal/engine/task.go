@@ -26,8 +26,6 @@ type task struct {
 	data     []byte
 	payload  []byte // of a signal
 	actor    string // who sent it
-	// following is the signal that comes after this one, where it had to be looked for.
-	following *backend.Delivery
 
 	phase    atomic.Int32
 	mark     mark     // its place in the window

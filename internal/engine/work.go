@@ -190,13 +190,14 @@ func (e *Engine) judge(ctx context.Context, t *task, a *Attempt, answer machine.
 		}
 		return e.advance(t, &backend.Change{Record: next, Scrub: true})
 	}
+	if t.kind == kindSignal {
+		answer = heard(answer, t.rec)
+	}
 	next, aerr := machine.Advance(t.rec, spec.Graph, answer, now)
 	switch {
 	case aerr != nil:
 		m := e.failed(t, aerr)
 		return &m
-	case next == nil && t.kind == kindSignal:
-		return e.passOver(t)
 	case next == nil:
 		return e.nothing(t)
 	}
