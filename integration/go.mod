@@ -3,6 +3,9 @@ module github.com/stillwater-go/workflow/integration
 go 1.26.0
 
 require (
+	github.com/adhocore/gronx v1.20.4
+	github.com/netresearch/go-cron v0.9.1
+	github.com/robfig/cron/v3 v3.0.1
 	github.com/stillwater-go/workflow v0.0.0
 	github.com/stillwater-go/workflow/adapters/sqlite v0.0.0
 )

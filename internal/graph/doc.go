@@ -11,6 +11,12 @@
 // the start; several graphs side by side are one workflow with several starts. [Graph.Problems] reports only what can
 // never work: a status that no run reaches, and statuses that no run leaves.
 //
+// # Drawings
+//
+// [Graph.Mermaid] leaves the layout to whoever renders it. [Graph.SVG] does it here: circles are broken, statuses ranked by the longest way,
+// ranks ordered so that few lines cross, and everything gets whole coordinates, so that the bytes are the same on every machine. No line
+// runs through a box and no box covers another. One drawing has at most 20,000 bends; lines beyond that are left out, and it says how many.
+//
 // # How it fails
 //
 // It does not: there is no I/O and no error. A question about a status that was never declared is answered with false.
