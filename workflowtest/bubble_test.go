@@ -3,6 +3,7 @@ package workflowtest_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -111,6 +112,61 @@ func TestAutoResumeAfterAnHour(t *testing.T) {
 		workflowtest.RequirePaused(t, w, id, "")
 		t.Advance(time.Nanosecond)
 		workflowtest.RequireHistory(t, w, id, placed, paid)
+	})
+}
+
+// TestAdvanceReturnsWhenAllIsDone lets three hundred timeouts fire at one instant, each followed by a step, and looks at what their code did
+// without another wait.
+func TestAdvanceReturnsWhenAllIsDone(t *testing.T) {
+	workflowtest.Run(t, func(t *workflowtest.T) {
+		const runs = 300
+		var late, after atomic.Int32
+		b := workflow.NewBuilder[order, status]("many")
+		b.AddTimeout(placed, workflow.DurationTimerFunc[order, status](time.Hour), func(context.Context, *run, time.Time) (status, error) {
+			late.Add(1)
+			return expired, nil
+		}, expired)
+		b.AddStep(expired, func(context.Context, *run) (status, error) {
+			after.Add(1)
+			return shipped, nil
+		}, shipped)
+		w := workflowtest.Start(t, b)
+		for i := range runs {
+			workflowtest.Trigger(t, w, fmt.Sprint("order-", i))
+		}
+		t.Settle()
+		if n := late.Load(); n != 0 {
+			t.Errorf("%d timeouts were early", n)
+		}
+		t.Advance(time.Hour)
+		if n, m := late.Load(), after.Load(); n != runs || m != runs {
+			t.Errorf("Advance returned after %d timeouts and %d steps of %d", n, m, runs)
+		}
+	})
+}
+
+// TestHelpersReadTheStoreInside looks through two wrappers whose reads all fail.
+func TestHelpersReadTheStoreInside(t *testing.T) {
+	workflowtest.Run(t, func(t *workflowtest.T) {
+		inner := workflowtest.NewFaulty(memory.New(), 1)
+		outer := workflowtest.NewFaulty(inner, 1)
+		t.Use(func() (workflow.Backend, error) { return outer, nil })
+		w := workflowtest.Start(t, flaky(1))
+		id := workflowtest.Trigger(t, w, "order-1")
+		t.Advance(time.Minute)
+		for _, f := range []*workflowtest.Faulty{inner, outer} {
+			for _, m := range []workflowtest.Method{workflowtest.MethodLookup, workflowtest.MethodLatest, workflowtest.MethodHistory, workflowtest.MethodHeld, "List", "Attempts"} {
+				f.Set(m, workflowtest.Fault{Before: 1})
+			}
+		}
+		if _, err := w.Backend().Lookup(t.Context(), id); !errors.Is(err, workflowtest.ErrInjected) {
+			t.Fatalf("Lookup gives %v", err)
+		}
+		workflowtest.RequireHistory(t, w, id, placed, paid, shipped)
+		if newest := workflowtest.Newest(t, w, "order-1"); newest.RunID != id {
+			t.Errorf("the newest run is %s", newest.RunID)
+		}
+		wantParts(t, workflowtest.Describe(w, id), "attempt 1 of step", "version 3: Completed in Shipped")
 	})
 }
 
