@@ -178,7 +178,7 @@ func (b *Builder[Type, Status]) make(bo buildOptions) *Workflow[Type, Status] {
 		Name: b.name, Graph: b.graph, Clock: w.clock, Log: w.log, Knows: b.graph.Has,
 		Steps:      make(map[int]*engine.Handler),
 		Timeouts:   make(map[int][]*engine.Timeout),
-		AutoResume: bo.resumeAfter, StopTimeout: bo.stopTimeout, Retry: bo.defaults.policy(),
+		AutoResume: bo.resumeAfter, StopTimeout: bo.stopTimeout, Retry: bo.defaults.policy(), NoJitter: bo.noJitter,
 	}
 	for status, s := range b.steps {
 		h := s.opts.over(bo.defaults).handler()

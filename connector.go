@@ -66,7 +66,10 @@ func (w *Workflow[Type, Status]) runConnector(ctx context.Context, c *connectorC
 		}
 		failures++
 		w.log.Error(ctx, &Error{Op: "connector " + c.name, Workflow: w.name, Err: err, Hint: "connected again by itself"})
-		wait := time.Duration(rand.Float64() * float64(machine.Span(policy, failures)))
+		wait := machine.Span(policy, failures)
+		if !w.opts.noJitter {
+			wait = time.Duration(rand.Float64() * float64(wait))
+		}
 		select {
 		case <-ctx.Done():
 			return

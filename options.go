@@ -113,6 +113,7 @@ type buildOptions struct {
 	errorCounter ErrorCounter
 	resumeAfter  time.Duration // zero or less: never
 	stopTimeout  time.Duration
+	noJitter     bool
 }
 
 // BuildOption sets one property of a workflow.
@@ -196,6 +197,11 @@ func DisablePauseRetry() BuildOption { return func(b *buildOptions) { b.resumeAf
 func WithStopTimeout(d time.Duration) BuildOption {
 	return func(b *buildOptions) { b.stopTimeout = d }
 }
+
+// WithoutJitter makes every retry wait exactly as long as its policy allows, instead of a random part of that: ErrBackOff, twice that, four
+// times that, up to MaxBackOff. It is for tests that look at times. Elsewhere keep the randomness: without it, what failed together comes
+// back together, again and again.
+func WithoutJitter() BuildOption { return func(b *buildOptions) { b.noJitter = true } }
 
 // outboxConfig is how events get from a classic store to a classic stream.
 type outboxConfig struct {

@@ -76,6 +76,10 @@ func (w *Workflow[Type, Status]) start(on Backend) {
 // Name returns the workflow's name.
 func (w *Workflow[Type, Status]) Name() string { return w.name }
 
+// Backend returns what the workflow was built on; for one built on classic parts, the backend that was made of them. Read from it what the
+// workflow's own methods do not tell, such as a run's history and failed attempts. It belongs to whoever opened it.
+func (w *Workflow[Type, Status]) Backend() Backend { return w.flow.Engine().Backend() }
+
 // Run starts working on runs in the background and returns at once. It goes on until [Workflow.Stop], or until ctx ends, which also ends the
 // contexts of running steps. A second call does nothing. Use [Workflow.RunUntil] to wait, and to learn why it could not start.
 func (w *Workflow[Type, Status]) Run(ctx context.Context) {

@@ -172,8 +172,13 @@ func (e *Engine) wakeDispatcher() {
 	}
 }
 
-// chance is a random number in [0,1) for the spread of retries.
-func (e *Engine) chance() float64 { return rand.Float64() }
+// chance is a random number in [0,1) for the spread of retries, or always 1 where the workflow wants none.
+func (e *Engine) chance(s *Spec) float64 {
+	if s.NoJitter {
+		return 1
+	}
+	return rand.Float64()
+}
 
 // Health returns nil while all is well; otherwise what stands in the way of work, every cause joined.
 func (e *Engine) Health() error {

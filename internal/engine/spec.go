@@ -34,6 +34,8 @@ type Spec struct {
 	StopTimeout time.Duration
 	// Retry is the policy of what has none of its own, such as setting timers.
 	Retry machine.Policy
+	// NoJitter makes every retry wait as long as its policy allows, instead of a random part of that.
+	NoJitter bool
 	// Failed is told of every failed attempt; nil for none. It must return at once.
 	Failed func(err error, receiver, runID string)
 	Log    Log

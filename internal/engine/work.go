@@ -240,7 +240,7 @@ func (e *Engine) failed(t *task, err error) member {
 	if spec.Failed != nil {
 		e.later(func() { spec.Failed(err, string(t.key.Receiver), t.key.RunID) })
 	}
-	d := machine.Retry(t.handler.Policy, f, e.chance())
+	d := machine.Retry(t.handler.Policy, f, e.chance(spec))
 	hold := backend.Delivery{
 		DeliveryKey: t.key, WorkflowName: spec.Name, Bucket: t.role.bucket, Attempts: attempt.Number, FirstAt: t.firstAt,
 		LastError: attempt.Error, State: backend.DeliveryBackingOff, Due: now.Add(d.Wait), Data: t.data,
