@@ -103,6 +103,9 @@ func (b *Builder[Type, Status]) Build(eventStreamer EventStreamer, recordStore R
 	if len(b.timeouts) > 0 && bo.timeoutStore == nil {
 		b.problem("timeouts need a TimeoutStore on classic parts: pass WithTimeoutStore")
 	}
+	if err := bo.supported(nil); err != nil {
+		b.problem("%w", err)
+	}
 	if eventStreamer == nil || recordStore == nil || roleScheduler == nil {
 		b.problem("Build needs a stream, a store and a scheduler")
 	}
@@ -128,7 +131,11 @@ func (b *Builder[Type, Status]) BuildOn(on Backend, opts ...BuildOption) (*Workf
 		b.problem("BuildOn needs a backend")
 	}
 	problems := b.check()
-	w := b.make(newBuildOptions(opts))
+	bo := newBuildOptions(opts)
+	if err := bo.supported(on); err != nil {
+		problems = append(problems, err)
+	}
+	w := b.make(bo)
 	for _, p := range b.graph.Problems() {
 		problems = append(problems, w.graphError(p))
 	}
@@ -195,6 +202,7 @@ func (b *Builder[Type, Status]) make(bo buildOptions) *Workflow[Type, Status] {
 		}
 	}
 	spec.Renames = w.renameSpecs(b.renames)
+	spec.Retention = bo.retentionSpec()
 	w.signals = b.signals
 	spec.Signals = w.signalHandlers(bo.defaults)
 	w.hooks = b.hooks

@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"context"
 	"time"
 
 	"github.com/stillwater-go/workflow/internal/engine"
@@ -113,6 +114,8 @@ type buildOptions struct {
 	errorCounter ErrorCounter
 	resumeAfter  time.Duration // zero or less: never
 	stopTimeout  time.Duration
+	retention    time.Duration // zero: for ever
+	cleanUp      func(ctx context.Context, rec *Record) error
 	noJitter     bool
 }
 
@@ -181,6 +184,27 @@ func WithCustomDelete[Type any](fn func(object *Type) error) BuildOption {
 				return nil, err
 			}
 			return Marshal(&t)
+		}
+	}
+}
+
+// WithRetention erases runs for good, with everything about them, so long after their last version: completed and cancelled ones, and what is
+// left of those whose data was deleted. It is done in the background by the process that works on them, in small batches. Defaults to
+// keeping runs for ever. It needs a backend: BuildOn fails with [ErrUnsupported] on one that cannot erase, Build panics.
+func WithRetention(after time.Duration) BuildOption {
+	return func(b *buildOptions) { b.retention = after }
+}
+
+// WithCleanUp sets what is done before a run is erased by [WithRetention], such as removing its files. It is called at least once for each such
+// run, under recover and a deadline; a run for which it fails is kept and tried again later.
+func WithCleanUp[Type any, Status StatusType](fn func(ctx context.Context, r *TypedRecord[Type, Status]) error) BuildOption {
+	return func(b *buildOptions) {
+		b.cleanUp = func(ctx context.Context, rec *Record) error {
+			t, err := typedRecord[Type, Status](rec)
+			if err != nil {
+				return err
+			}
+			return fn(ctx, t)
 		}
 	}
 }
