@@ -35,12 +35,36 @@ func (b *Backend) Latest(ctx context.Context, workflowName, foreignID string) (*
 	return b.complete(r), nil
 }
 
-// List pages through runs; see backend.RecordStore.
+// List pages through runs; see backend.RecordStore. Filters that classic stores know nothing of are applied here, on top of the store's
+// listing, which is then read from its beginning.
 func (b *Backend) List(ctx context.Context, workflowName string, offsetID int64, limit int, order backend.OrderType, filters ...backend.RecordFilter) ([]backend.Record, error) {
 	if err := b.open(ctx); err != nil {
 		return nil, err
 	}
-	return b.store.List(ctx, workflowName, offsetID, limit, order, filters...)
+	wanted := backend.MakeFilter(filters...)
+	if !wanted.Extended() {
+		return b.store.List(ctx, workflowName, offsetID, limit, order, filters...)
+	}
+	var out []backend.Record
+	for offset := int64(0); len(out) < limit; {
+		page, err := b.store.List(ctx, workflowName, offset, scanPage, order, filters...)
+		if err != nil {
+			return nil, err
+		}
+		for i := range page {
+			if len(out) == limit || !wanted.Match(&page[i]) {
+				continue
+			}
+			if offsetID--; offsetID < 0 {
+				out = append(out, page[i])
+			}
+		}
+		if len(page) < scanPage {
+			break
+		}
+		offset += int64(len(page))
+	}
+	return out, nil
 }
 
 // complete fills in what an older plain store does not keep, where this process knows it: the visit, and who paused the run.
@@ -133,4 +157,15 @@ func (b *Backend) Held(ctx context.Context, runID string) ([]backend.Delivery, e
 		return nil, err
 	}
 	return b.held.ofRun(runID), nil
+}
+
+// ListHeld returns what this process has given up, past the key, in order; see backend.HeldLister.
+func (b *Backend) ListHeld(ctx context.Context, workflowName string, after backend.DeliveryKey, limit int) ([]backend.Delivery, error) {
+	if err := b.open(ctx); err != nil {
+		return nil, err
+	}
+	if workflowName != b.cfg.WorkflowName {
+		return nil, nil
+	}
+	return b.held.givenUp(after, limit), nil
 }

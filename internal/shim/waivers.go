@@ -9,6 +9,11 @@ func (b *Backend) Waivers() []string {
 		"retries, claims and attempts are kept in memory: after a crash a scan of unfinished runs brings the runs back, with attempts counted from one",
 		"a transition's timers and deliveries are written after its record, not with it",
 		"transactional steps are refused: there is no transaction to run them in",
+		"signals are refused: there is no place that remembers them and their ids past the process",
+		"deliveries that were given up are known to the process that gave them up, and gone with it",
+		"runs cannot be erased, only scrubbed; versions that the record store keeps beside the present one are not scrubbed",
+		"a run's deadline is kept only where the record store keeps the whole of Record.Meta; after a crash a scan brings it back from there",
+		"listings by the time of the last version or by the reason read every run of the workflow: they are narrowed after the record store has answered",
 	}
 	if !b.checks {
 		w = append(w, "the record store does not compare versions: two processes that write one run, or start one foreign id, at the same instant are not told apart")
