@@ -88,8 +88,8 @@ func (b *Backend) complete(r *backend.Record) *backend.Record {
 	return &c
 }
 
-// History returns every version from a store that keeps them for tests, else the present one. The positions are zero. A
-// version that this process committed and still remembers is returned when it is asked for alone.
+// History returns every version from a store that keeps them for tests, else the present one, and before it those that this process committed
+// and still remembers. The positions are zero.
 func (b *Backend) History(ctx context.Context, runID string, after uint, limit int) ([]backend.Entry, error) {
 	if err := b.open(ctx); err != nil {
 		return nil, err
@@ -109,14 +109,16 @@ func (b *Backend) History(ctx context.Context, runID string, after uint, limit i
 	if err != nil {
 		return nil, err
 	}
-	versions := []*backend.Record{r}
+	var versions []*backend.Record
+	before := b.cache.get(runID, after)
 	if t, ok := b.cfg.Store.(backend.TestingRecordStore); ok {
 		if versions, err = b.store.snapshots(t, r); err != nil {
 			return nil, err
 		}
+	} else {
+		versions = append(b.cache.between(runID, after, r.Meta.Version), r)
 	}
 	var out []backend.Entry
-	var from backend.Point
 	for _, v := range versions {
 		if len(out) == limit {
 			break
@@ -125,9 +127,13 @@ func (b *Backend) History(ctx context.Context, runID string, after uint, limit i
 			continue
 		}
 		if v.Meta.Version > after {
-			out = append(out, backend.Entry{Record: v, From: from})
+			e := backend.Entry{Record: v}
+			if before != nil && before.Meta.Version+1 == v.Meta.Version {
+				e.From = backend.Point{RunState: before.RunState, Status: before.Status}
+			}
+			out = append(out, e)
 		}
-		from = backend.Point{RunState: v.RunState, Status: v.Status}
+		before = v
 	}
 	return out, nil
 }
