@@ -239,10 +239,10 @@ func TestMigratedNamesKeepTheirForm(t *testing.T) {
 	same("topics sent to", slices.Collect(maps.Keys(stream.topics)),
 		"personal_loans-1", "personal_loans-2", "personal_loans-3", "personal_loans-4", "personal_loans-run-state-change")
 	same("topics received", slices.Collect(maps.Keys(stream.names)),
-		"personal_loans-1", "personal_loans-2", "personal_loans-4", "personal_loans-run-state-change", "personal_loans-delete")
+		"personal_loans-1", "personal_loans-2", "personal_loans-3", "personal_loans-4", "personal_loans-run-state-change", "personal_loans-delete")
 	shards := []string{"personal_loans-1-consumer-1-of-3", "personal_loans-1-consumer-2-of-3", "personal_loans-1-consumer-3-of-3"}
 	same("receivers of a sharded topic", stream.names["personal_loans-1"], shards...)
-	same("roles", l.parts.roles.(*ownRoles).names(), append(shards, "personal_loans-2-consumer-1-of-1", "personal_loans-4-consumer-1-of-1",
+	same("roles", l.parts.roles.(*ownRoles).names(), append(shards, "personal_loans-2-consumer-1-of-1", "personal_loans-3-timeout-auto-inserter-consumer", "personal_loans-4-consumer-1-of-1",
 		"personal_loans-outbox-consumer", "personal_loans-delete-consumer", "personal_loans-run-state-change-hook-consumer")...)
 	same("processes", slices.Collect(maps.Keys(w.States())),
 		"applied-consumer-1-of-3", "applied-consumer-2-of-3", "applied-consumer-3-of-3", "scored-consumer-1-of-1", "signed-consumer-1-of-1",

@@ -236,7 +236,14 @@ func (e *Engine) say() {
 	}
 }
 
-// logError reports an error soon.
+// logError reports an error of the flow's soon, in the flow's own log.
+func (f *Flow) logError(err error) {
+	if l := f.spec.Log; l != nil {
+		f.engine.later(func() { l.Error(context.Background(), err) })
+	}
+}
+
+// logError reports an error that is no single flow's soon, in the log of the flow that came last.
 func (e *Engine) logError(err error) {
 	if l := e.log.Load(); l != nil {
 		e.later(func() { (*l).Error(context.Background(), err) })

@@ -76,7 +76,7 @@ func unfinished() backend.RecordFilter {
 // grant of roles, and touches only runs of roles that are held.
 func (f *Flow) evolve(ctx context.Context) {
 	if err := f.evolveAll(ctx); err != nil && ctx.Err() == nil {
-		f.engine.logError(&backend.Error{Op: "look for runs in statuses that the program lacks", Workflow: f.spec.Name, Err: err,
+		f.logError(&backend.Error{Op: "look for runs in statuses that the program lacks", Workflow: f.spec.Name, Err: err,
 			Hint: "looked for again at the next start"})
 		f.engine.say()
 	}
@@ -92,7 +92,7 @@ func (f *Flow) evolveAll(ctx context.Context) error {
 		return err
 	}
 	for _, o := range orphans {
-		f.engine.logError(&backend.Error{Op: "check statuses", Workflow: f.spec.Name,
+		f.logError(&backend.Error{Op: "check statuses", Workflow: f.spec.Name,
 			Err:  fmt.Errorf("%s%d (%s), and %d unfinished runs are in it, such as %s", reasonUnknownStatus, o.Status, o.Description, o.Runs, strings.Join(o.Examples, ", ")),
 			Hint: "they are paused; declare the status again, or its new one by RenameStatus"})
 	}
@@ -190,7 +190,7 @@ func (e *Engine) strange(t *task) *member {
 	if c == nil {
 		return e.nothing(t)
 	}
-	e.logError(&backend.Error{Op: "step", Workflow: t.role.flow.spec.Name, RunID: t.key.RunID,
+	t.role.flow.logError(&backend.Error{Op: "step", Workflow: t.role.flow.spec.Name, RunID: t.key.RunID,
 		Err: fmt.Errorf("%s%d (%s)", reasonUnknownStatus, t.rec.Status, t.rec.Meta.StatusDescription), Hint: "declare the status, or its new one by RenameStatus"})
 	if t.mayHaveRow() {
 		c.Done = append(c.Done, t.key)

@@ -168,7 +168,7 @@ func (f *Flow) drain(atOnce bool) {
 	select {
 	case <-f.idle:
 	case <-t.C:
-		f.engine.logError(&backend.Error{Op: "stop", Workflow: f.spec.Name, Err: errors.New("handlers did not end in time"),
+		f.logError(&backend.Error{Op: "stop", Workflow: f.spec.Name, Err: errors.New("handlers did not end in time"),
 			Hint: "their runs go on where the workflow runs next"})
 	}
 }

@@ -33,7 +33,7 @@ func (f *Flow) retain(ctx context.Context, eraser backend.Eraser) {
 			return
 		}
 		if err != nil {
-			f.engine.logError(&backend.Error{Op: "erase finished runs", Workflow: f.spec.Name, Err: err, Hint: "tried again by itself"})
+			f.logError(&backend.Error{Op: "erase finished runs", Workflow: f.spec.Name, Err: err, Hint: "tried again by itself"})
 			f.engine.say()
 		}
 		if !f.sleep(ctx, wait) {

@@ -252,7 +252,7 @@ func (e *Engine) failed(t *task, err error) member {
 	if !d.GiveUp {
 		return member{change: c, task: t, kind: kindHold}
 	}
-	e.logError(&backend.Error{Op: "give up " + string(t.key.Receiver), Workflow: spec.Name, RunID: t.key.RunID,
+	t.role.flow.logError(&backend.Error{Op: "give up " + string(t.key.Receiver), Workflow: spec.Name, RunID: t.key.RunID,
 		Err: errors.New(attempt.Error), Hint: fmt.Sprintf("%d attempts", attempt.Number)})
 	if t.pauses() {
 		reason := fmt.Sprintf("gave up after %d attempts: %s", attempt.Number, attempt.Error)
