@@ -9,6 +9,11 @@ import (
 
 // Faulty is a [backend.Backend] that fails on purpose. What it does not break it hands to the Backend inside.
 //
+// It has the methods of every capability ([backend.Finder], [backend.HeldLister], [backend.Eraser], [backend.DueWatcher], [backend.SignalReader],
+// [backend.Transactor]), whatever is inside. Where the Backend inside lacks one they fail with [backend.ErrUnsupported]; CheckTx with
+// [backend.ErrTxUnsupported], and WatchDue never calls. So a test that wants to see what is done without a capability must hide the methods, by
+// struct{ backend.Backend }.
+//
 // All methods may be called concurrently. With one caller at a time, the same seed and the same calls give the same faults.
 type Faulty struct {
 	injector
@@ -17,8 +22,13 @@ type Faulty struct {
 }
 
 var (
-	_ backend.Backend    = (*Faulty)(nil)
-	_ backend.Transactor = (*Faulty)(nil)
+	_ backend.Backend      = (*Faulty)(nil)
+	_ backend.Transactor   = (*Faulty)(nil)
+	_ backend.Finder       = (*Faulty)(nil)
+	_ backend.HeldLister   = (*Faulty)(nil)
+	_ backend.Eraser       = (*Faulty)(nil)
+	_ backend.DueWatcher   = (*Faulty)(nil)
+	_ backend.SignalReader = (*Faulty)(nil)
 )
 
 // NewFaulty wraps a Backend. Nothing fails until Set is called.

@@ -30,6 +30,11 @@ const (
 	MethodSaveCursors Method = "SaveCursors"
 	MethodJoin        Method = "Join"
 	MethodSignalSeen  Method = "SignalSeen"
+	MethodFind        Method = "Find"
+	MethodCount       Method = "Count"
+	MethodListHeld    Method = "ListHeld"
+	MethodErase       Method = "Erase"
+	MethodEnded       Method = "Ended"
 )
 
 // The methods that only a [backend.RecordStore] has.
