@@ -112,7 +112,7 @@ func (b *Builder[Type, Status]) Build(eventStreamer EventStreamer, recordStore R
 	if eventStreamer == nil || recordStore == nil || roleScheduler == nil {
 		b.problem("Build needs a stream, a store and a scheduler")
 	}
-	if err := errors.Join(b.check()...); err != nil {
+	if err := errors.Join(append(b.check(), bo.objects.check()...)...); err != nil {
 		panic(fmt.Sprintf("workflow %q: %v", b.name, err))
 	}
 	w := b.make(bo)
@@ -133,8 +133,9 @@ func (b *Builder[Type, Status]) BuildOn(on Backend, opts ...BuildOption) (*Workf
 	if on == nil {
 		b.problem("BuildOn needs a backend")
 	}
-	problems := b.check()
-	w := b.make(newBuildOptions(opts))
+	bo := newBuildOptions(opts)
+	problems := append(b.check(), bo.objects.check()...)
+	w := b.make(bo)
 	for _, p := range b.graph.Problems() {
 		problems = append(problems, w.graphError(p))
 	}

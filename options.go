@@ -109,10 +109,11 @@ type buildOptions struct {
 	defaults     options
 	timeoutStore TimeoutStore
 	outbox       outboxConfig
-	customDelete func(rec *Record) ([]byte, error)
+	customDelete func(object []byte) ([]byte, error) // of plain JSON
 	errorCounter ErrorCounter
 	resumeAfter  time.Duration // zero or less: never
 	stopTimeout  time.Duration
+	objects      objectOptions
 }
 
 // BuildOption sets one property of a workflow.
@@ -168,12 +169,13 @@ func WithDefaultOptions(opts ...Option) BuildOption {
 	}
 }
 
-// WithCustomDelete sets how a run's object is scrubbed when its data is to be deleted. Defaults to an empty object.
+// WithCustomDelete sets how a run's object is scrubbed when its data is to be deleted. What is left is encoded as every object is; fields that
+// the program does not know are deleted. Defaults to an empty object.
 func WithCustomDelete[Type any](fn func(object *Type) error) BuildOption {
 	return func(b *buildOptions) {
-		b.customDelete = func(rec *Record) ([]byte, error) {
+		b.customDelete = func(object []byte) ([]byte, error) {
 			var t Type
-			if err := Unmarshal(rec.Object, &t); err != nil {
+			if err := Unmarshal(object, &t); err != nil {
 				return nil, err
 			}
 			if err := fn(&t); err != nil {

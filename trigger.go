@@ -54,9 +54,9 @@ func (w *Workflow[Type, Status]) Trigger(ctx context.Context, foreignID string, 
 	if o.initial == nil {
 		o.initial = new(Type)
 	}
-	object, err := Marshal(o.initial)
+	object, err := w.encodeObject(o.initial)
 	if err != nil {
-		return "", &Error{Op: "trigger", Workflow: w.name, Err: fmt.Errorf("encode the initial value: %w", err)}
+		return "", &Error{Op: "trigger", Workflow: w.name, Err: fmt.Errorf("initial value: %w", err)}
 	}
 	now := w.clock.Now()
 	rec := machine.Start(Record{

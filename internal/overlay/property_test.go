@@ -108,7 +108,9 @@ func (m *maker) known(path string, depth int) []string {
 			func() string { return `"p":` + m.object(path+".p", depth+1) },
 			func() string { return `"l":` + m.list(path+".l", depth) },
 			func() string { return `"lp":` + m.list(path+".lp", depth) },
-			func() string { return `"ll":[` + m.list(path+".ll.0", depth) + ",[]," + m.list(path+".ll.2", depth) + "]" },
+			func() string {
+				return `"ll":[` + m.list(path+".ll.0", depth) + ",[]," + m.list(path+".ll.2", depth) + "]"
+			},
 			func() string {
 				return `"m":{"a":` + m.object(path+".m.a", depth+1) + `,"":` + m.object(path+".m.", depth+1) + `}`
 			},
