@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stillwater-go/workflow/internal/overlay"
 )
@@ -267,24 +268,29 @@ func orderOf(lines int) []byte {
 	return b
 }
 
-// BenchmarkDetect holds what looking for unknown fields adds to decoding against the decoding itself.
-func BenchmarkDetect(b *testing.B) {
+// BenchmarkLook reports what looking for unknown fields adds to decoding, in percent of the decoding, both taken turn by turn.
+func BenchmarkLook(b *testing.B) {
 	shape := overlay.Of(reflect.TypeFor[order]())
-	for _, lines := range []int{1, 50} {
+	for _, lines := range []int{1, 10, 100} {
 		stored := orderOf(lines)
-		b.Run(fmt.Sprintf("decode/lines=%d", lines), func(b *testing.B) {
+		b.Run(fmt.Sprintf("lines=%d", lines), func(b *testing.B) {
+			var decode, look time.Duration
 			for b.Loop() {
-				if err := json.Unmarshal(stored, new(order)); err != nil {
-					b.Fatal(err)
+				start := time.Now()
+				for range 10 {
+					if err := json.Unmarshal(stored, new(order)); err != nil {
+						b.Fatal(err)
+					}
 				}
-			}
-		})
-		b.Run(fmt.Sprintf("look/lines=%d", lines), func(b *testing.B) {
-			for b.Loop() {
-				if shape.Unknown(stored) {
-					b.Fatal("unknown")
+				between := time.Now()
+				for range 10 {
+					if shape.Unknown(stored) {
+						b.Fatal("unknown")
+					}
 				}
+				decode, look = decode+between.Sub(start), look+time.Since(between)
 			}
+			b.ReportMetric(100*float64(look)/float64(decode), "%more")
 		})
 	}
 }
