@@ -12,7 +12,7 @@ import (
 	"github.com/stillwater-go/workflow/internal/machine"
 )
 
-// TypedRecord is a [Record] with the user's own types for status and object.
+// TypedRecord is a [Record] with the user's own types for status and object. Record.Object has the bytes as they are stored.
 type TypedRecord[Type any, Status StatusType] struct {
 	Record
 	Status Status

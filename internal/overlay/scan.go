@@ -15,22 +15,21 @@ func space(b []byte, i int) int {
 	return i
 }
 
-// text goes over a string that begins at i.
+// text goes over a string that begins at i: to the next quote that no backslash escapes.
 func text(b []byte, i int) int {
-	quote := -1
 	for i++; ; {
-		if quote < i { // else it is known: a long text with many escapes is read once
-			n := bytes.IndexByte(b[i:], '"')
-			if n < 0 {
-				return -1
-			}
-			quote = i + n
+		n := bytes.IndexByte(b[i:], '"')
+		if n < 0 {
+			return -1
 		}
-		esc := bytes.IndexByte(b[i:quote], '\\')
-		if esc < 0 {
-			return quote + 1
+		i += n + 1
+		slashes := 0
+		for b[i-2-slashes] == '\\' { // at the latest the quote before ends them
+			slashes++
 		}
-		i += esc + 2 // the backslash and what it escapes
+		if slashes%2 == 0 {
+			return i
+		}
 	}
 }
 

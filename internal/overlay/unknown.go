@@ -52,7 +52,12 @@ func (f *finder) object(s *Shape, i int) int {
 			end = space(f.b, end) + 1 // the colon
 		}
 		next = at + 1
-		if i = f.value(s.fields[at].shape, end); i < 0 {
+		if shape := s.fields[at].shape; shape == nil {
+			i = value(f.b, end)
+		} else {
+			i = f.value(shape, end)
+		}
+		if i < 0 {
 			return -1
 		}
 		if i = space(f.b, i); i < len(f.b) && f.b[i] == ',' {
