@@ -7,6 +7,20 @@ import (
 	"testing"
 )
 
+// inPlace is a codec that works in the slice that it is given.
+type inPlace struct{}
+
+func (inPlace) Name() string { return "in place" }
+
+func (inPlace) Encode(b []byte) ([]byte, error) {
+	for i := range b {
+		b[i] ^= 0x55
+	}
+	return b, nil
+}
+
+func (c inPlace) Decode(b []byte) ([]byte, error) { return c.Encode(b) }
+
 type word int
 
 func (word) String() string { return "word" }
@@ -18,11 +32,11 @@ func with(opts ...BuildOption) *Workflow[int, word] {
 
 // TestPayloads: any bytes come back as they were, also those that look like ours, plain or encoded, and across a change of codecs.
 func TestPayloads(t *testing.T) {
-	plain, packed := with(), with(WithCodec(Compressed()))
+	plain, packed, worked := with(), with(WithCodec(Compressed())), with(WithCodec(inPlace{}))
 	back := with(WithCodec(nil, Compressed()))
 	for _, payload := range [][]byte{nil, []byte("x"), []byte("\x00"), []byte("\x00SW"), []byte("\x00SW\x01\x00\x00{}"), []byte("\x00SW\x09"), bytes.Repeat([]byte("ab"), 5000)} {
 		was := bytes.Clone(payload)
-		for what, w := range map[string]struct{ writer, reader *Workflow[int, word] }{"plain": {plain, plain}, "packed": {packed, packed},
+		for what, w := range map[string]struct{ writer, reader *Workflow[int, word] }{"plain": {plain, plain}, "packed": {packed, packed}, "in place": {worked, worked},
 			"packed later": {plain, packed}, "unpacked later": {packed, back}} {
 			stored, err := w.writer.encodePayload(payload)
 			if err != nil {

@@ -104,7 +104,7 @@ func (m *maker) known(path string, depth int) []string {
 			return `"Addr":` + m.object(path+".Addr", depth, `"Street":`+m.text(), `"Geo":`+m.object(path+".Addr.Geo", depth, `"Lat":1.5`))
 		},
 	}
-	if depth < 5 {
+	if depth < 4 {
 		all = append(all,
 			func() string { return `"p":` + m.object(path+".p", depth+1) },
 			func() string { return `"l":` + m.list(path+".l", depth) },
@@ -120,7 +120,7 @@ func (m *maker) known(path string, depth int) []string {
 	}
 	var parts []string
 	for _, f := range all {
-		if m.r.IntN(7) == 0 {
+		if m.r.IntN(9) == 0 {
 			parts = append(parts, f())
 		}
 	}

@@ -5,6 +5,9 @@ import "bytes"
 // Unknown reports whether the JSON has fields that the shape does not know. It must be valid: a decoder has accepted it. The cost is a
 // few percent of decoding it, most of all where it was encoded by the same program, whose fields come in the order of the type.
 func (s *Shape) Unknown(stored []byte) bool {
+	if s == nil {
+		return false
+	}
 	f := finder{b: stored}
 	f.value(s, 0)
 	return f.found
