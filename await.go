@@ -63,7 +63,7 @@ func (w *Workflow[Type, Status]) Await(ctx context.Context, foreignID, runID str
 	if err != nil {
 		return fail(err)
 	}
-	t, err := typedRecord[Type, Status](found)
+	t, err := w.typedRecord(found)
 	if err != nil {
 		return fail(err)
 	}

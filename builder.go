@@ -109,7 +109,7 @@ func (b *Builder[Type, Status]) Build(eventStreamer EventStreamer, recordStore R
 	if eventStreamer == nil || recordStore == nil || roleScheduler == nil {
 		b.problem("Build needs a stream, a store and a scheduler")
 	}
-	if err := errors.Join(b.check()...); err != nil {
+	if err := errors.Join(append(b.check(), bo.objects.check()...)...); err != nil {
 		panic(fmt.Sprintf("workflow %q: %v", b.name, err))
 	}
 	w := b.make(bo)
@@ -130,9 +130,12 @@ func (b *Builder[Type, Status]) BuildOn(on Backend, opts ...BuildOption) (*Workf
 	if on == nil {
 		b.problem("BuildOn needs a backend")
 	}
-	problems := b.check()
 	bo := newBuildOptions(opts)
+	problems := append(b.check(), bo.objects.check()...)
 	if err := bo.supported(on); err != nil {
+		problems = append(problems, err)
+	}
+	if _, err := cleanUpOf[Type, Status](bo); err != nil {
 		problems = append(problems, err)
 	}
 	w := b.make(bo)
@@ -202,7 +205,7 @@ func (b *Builder[Type, Status]) make(bo buildOptions) *Workflow[Type, Status] {
 		}
 	}
 	spec.Renames = w.renameSpecs(b.renames)
-	spec.Retention = bo.retentionSpec()
+	spec.Retention = w.retentionSpec(bo)
 	w.signals = b.signals
 	spec.Signals = w.signalHandlers(bo.defaults)
 	w.hooks = b.hooks

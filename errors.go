@@ -36,6 +36,10 @@ var (
 	ErrOutcomeUnknown = backend.ErrOutcomeUnknown
 	// ErrTxUnsupported says that the backend cannot run a transactional step of that kind.
 	ErrTxUnsupported = backend.ErrTxUnsupported
+	// ErrUnknownCodec says that an object or payload was encoded by a codec that this program was not given.
+	ErrUnknownCodec = errors.New("unknown codec")
+	// ErrNewerObject says that an object was stored in a later version than this program knows.
+	ErrNewerObject = errors.New("object is of a later version")
 	// ErrUnknownStatus says that a status is not part of the workflow.
 	ErrUnknownStatus = errors.New("status is not part of the workflow")
 	// ErrRunEnded says that an awaited run ended without reaching the status; as an [AwaitError] it says how.

@@ -110,13 +110,14 @@ type buildOptions struct {
 	defaults     options
 	timeoutStore TimeoutStore
 	outbox       outboxConfig
-	customDelete func(rec *Record) ([]byte, error)
+	customDelete func(object []byte) ([]byte, error) // of plain JSON
 	errorCounter ErrorCounter
 	resumeAfter  time.Duration // zero or less: never
 	stopTimeout  time.Duration
 	retention    time.Duration // zero: for ever
-	cleanUp      func(ctx context.Context, rec *Record) error
+	cleanUp      any           // func(context.Context, *TypedRecord[Type, Status]) error of the workflow's own types; nil for none
 	noJitter     bool
+	objects      objectOptions
 }
 
 // BuildOption sets one property of a workflow.
@@ -172,12 +173,13 @@ func WithDefaultOptions(opts ...Option) BuildOption {
 	}
 }
 
-// WithCustomDelete sets how a run's object is scrubbed when its data is to be deleted. Defaults to an empty object.
+// WithCustomDelete sets how a run's object is scrubbed when its data is to be deleted. What is left is encoded as every object is; fields that
+// the program does not know are deleted. Defaults to an empty object.
 func WithCustomDelete[Type any](fn func(object *Type) error) BuildOption {
 	return func(b *buildOptions) {
-		b.customDelete = func(rec *Record) ([]byte, error) {
+		b.customDelete = func(object []byte) ([]byte, error) {
 			var t Type
-			if err := Unmarshal(rec.Object, &t); err != nil {
+			if err := Unmarshal(object, &t); err != nil {
 				return nil, err
 			}
 			if err := fn(&t); err != nil {
@@ -198,15 +200,7 @@ func WithRetention(after time.Duration) BuildOption {
 // WithCleanUp sets what is done before a run is erased by [WithRetention], such as removing its files. It is called at least once for each such
 // run, under recover and a deadline; a run for which it fails is kept and tried again later.
 func WithCleanUp[Type any, Status StatusType](fn func(ctx context.Context, r *TypedRecord[Type, Status]) error) BuildOption {
-	return func(b *buildOptions) {
-		b.cleanUp = func(ctx context.Context, rec *Record) error {
-			t, err := typedRecord[Type, Status](rec)
-			if err != nil {
-				return err
-			}
-			return fn(ctx, t)
-		}
-	}
+	return func(b *buildOptions) { b.cleanUp = fn }
 }
 
 // WithPauseRetry sets how long after a pause by the engine a run is resumed. A pause by an operator is never undone. Defaults to an hour.

@@ -20,16 +20,32 @@ func (bo buildOptions) supported(on Backend) error {
 	return nil
 }
 
+// cleanUpOf returns the clean-up of a workflow of these types, nil for none.
+func cleanUpOf[Type any, Status StatusType](bo buildOptions) (func(context.Context, *TypedRecord[Type, Status]) error, error) {
+	if bo.cleanUp == nil {
+		return nil, nil
+	}
+	fn, ok := bo.cleanUp.(func(context.Context, *TypedRecord[Type, Status]) error)
+	if !ok || fn == nil {
+		return nil, fmt.Errorf("WithCleanUp: a %T cannot clean up after runs of this workflow", bo.cleanUp)
+	}
+	return fn, nil
+}
+
 // retentionSpec makes the engine's view of the retention.
-func (bo buildOptions) retentionSpec() *engine.Retention {
+func (w *Workflow[Type, Status]) retentionSpec(bo buildOptions) *engine.Retention {
 	if bo.retention <= 0 {
 		return nil
 	}
 	r := &engine.Retention{After: bo.retention}
-	if bo.cleanUp != nil {
+	if fn, _ := cleanUpOf[Type, Status](bo); fn != nil { // BuildOn has reported the error
 		r.CleanUp = bo.defaults.handler()
 		r.CleanUp.Run = func(ctx context.Context, a *engine.Attempt) (machine.Answer, error) {
-			return machine.Answer{}, bo.cleanUp(ctx, a.Record)
+			t, err := w.typedRecord(a.Record)
+			if err != nil {
+				return machine.Answer{}, err
+			}
+			return machine.Answer{}, fn(ctx, t)
 		}
 	}
 	return r

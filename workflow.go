@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"reflect"
 	"sync"
 	"time"
 
@@ -44,6 +45,8 @@ type Workflow[Type any, Status StatusType] struct {
 	processes    processes
 	// parallelCounts by status: over how many roles it is spread on classic parts.
 	parallelCounts map[int]int
+	// objects turns objects and payloads into stored bytes and back.
+	objects objects
 
 	mu       sync.Mutex
 	started  bool
@@ -61,6 +64,7 @@ func newWorkflow[Type any, Status StatusType](b *Builder[Type, Status], bo build
 		parallelCounts: make(map[int]int),
 		opts:           bo, clock: bo.clock, log: newLogger(bo.logger, bo.debug),
 	}
+	w.objects = newObjects(reflect.TypeFor[Type](), bo.objects)
 	if w.clock == nil {
 		w.clock = backend.RealClock{}
 	}
