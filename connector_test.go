@@ -358,7 +358,7 @@ func TestAConnectorOnAFaultyStore(t *testing.T) {
 	for seed := uint64(1); seed <= 3; seed++ {
 		base := newStore(t)
 		on := adaptertest.NewFaulty(base, seed)
-		const n = 150
+		const n = 80
 		from, calls := newStream(outsideEvents(n, 50)), newTally()
 		b := fed("faulty", from, func(ctx context.Context, api api, e *outside) error {
 			if calls.of(e.ID) == 0 && e.ID[len(e.ID)-1] == '7' {
