@@ -114,11 +114,17 @@ func (b *Builder[Type, Status]) Build(eventStreamer EventStreamer, recordStore R
 	}
 	w := b.make(bo)
 	parts := shim.New(w.classicConfig(eventStreamer, recordStore, roleScheduler, bo))
-	w.start(parts)
+	if err := w.start(parts, b); err != nil {
+		panic(fmt.Sprintf("workflow %q: %v", b.name, err))
+	}
 	for _, p := range b.graph.Problems() {
 		w.log.Error(context.Background(), &Error{Op: "build", Workflow: b.name, Err: w.graphError(p)})
 	}
-	for _, waived := range parts.Waivers() {
+	waivers := parts.Waivers()
+	if len(b.connectors) > 0 {
+		waivers = append(waivers, connectorWaiver)
+	}
+	for _, waived := range waivers {
 		w.log.Debug(context.Background(), "these parts give less", map[string]string{"workflow": b.name, "waived": waived})
 	}
 	return w
@@ -132,6 +138,7 @@ func (b *Builder[Type, Status]) BuildOn(on Backend, opts ...BuildOption) (*Workf
 	}
 	bo := newBuildOptions(opts)
 	problems := append(b.check(), bo.objects.check()...)
+	problems = append(problems, b.checkConnectors()...)
 	if err := bo.supported(on); err != nil {
 		problems = append(problems, err)
 	}
@@ -145,7 +152,9 @@ func (b *Builder[Type, Status]) BuildOn(on Backend, opts ...BuildOption) (*Workf
 	if err := errors.Join(problems...); err != nil {
 		return nil, &Error{Op: "build", Workflow: b.name, Err: err}
 	}
-	w.start(on)
+	if err := w.start(on, b); err != nil {
+		return nil, &Error{Op: "build", Workflow: b.name, Err: err}
+	}
 	return w, nil
 }
 

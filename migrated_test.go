@@ -243,10 +243,10 @@ func TestMigratedNamesKeepTheirForm(t *testing.T) {
 	shards := []string{"personal_loans-1-consumer-1-of-3", "personal_loans-1-consumer-2-of-3", "personal_loans-1-consumer-3-of-3"}
 	same("receivers of a sharded topic", stream.names["personal_loans-1"], shards...)
 	same("roles", l.parts.roles.(*ownRoles).names(), append(shards, "personal_loans-2-consumer-1-of-1", "personal_loans-3-timeout-auto-inserter-consumer", "personal_loans-4-consumer-1-of-1",
-		"personal_loans-outbox-consumer", "personal_loans-delete-consumer", "personal_loans-run-state-change-hook-consumer")...)
+		"personal_loans-outbox-consumer", "personal_loans-delete-consumer", "personal_loans-run-state-change-hook-consumer", "web_site-connector-to-personal_loans-consumer-1-of-1")...)
 	same("processes", slices.Collect(maps.Keys(w.States())),
 		"applied-consumer-1-of-3", "applied-consumer-2-of-3", "applied-consumer-3-of-3", "scored-consumer-1-of-1", "signed-consumer-1-of-1",
-		"outbox-consumer", "delete-consumer", "paused-records-retry-consumer", "web_site-connector-consumer",
+		"outbox-consumer", "delete-consumer", "paused-records-retry-consumer", "web_site-connector-to-personal_loans-consumer-1-of-1",
 		"waits_for_signature-timeout-consumer", "waits_for_signature-timeout-auto-inserter-consumer",
 		"paused-run-state-change-hook-consumer", "cancelled-run-state-change-hook-consumer", "completed-run-state-change-hook-consumer")
 
