@@ -50,7 +50,8 @@ type Override struct {
 }
 
 // Force puts a run into a status, in a new visit, whatever the graph says, and lets it go on from there: also one that is paused,
-// completed or cancelled. Only a run whose data is deleted, or about to be, stays as it is.
+// completed or cancelled. Only a run whose data is deleted, or about to be, stays as it is. One that had ended comes back without a deadline
+// that has passed: it would end at once.
 func Force(rec *backend.Record, o Override, now time.Time) (*backend.Record, error) {
 	to := backend.Point{RunState: backend.RunStateRunning, Status: o.Status}
 	if o.Terminal {
@@ -68,6 +69,9 @@ func Force(rec *backend.Record, o Override, now time.Time) (*backend.Record, err
 	next.Meta.RunStateReason = backend.Cut(o.Reason)
 	if o.Object != nil {
 		next.Object = o.Object
+	}
+	if rec.RunState.Finished() && !rec.Meta.Deadline.After(now) {
+		next.Meta.Deadline = time.Time{}
 	}
 	return next, nil
 }
