@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/stillwater-go/workflow/backend"
@@ -17,35 +16,6 @@ func (f *Flow) Trigger(ctx context.Context, rec *backend.Record) error {
 	c := &backend.Change{Record: rec, Cause: backend.CauseTrigger}
 	f.timersOf(c, nil)
 	return f.engine.Commit(ctx, c)
-}
-
-// Operate changes a run as an operator: rule is one of machine's. When another commit comes between, the run is read again.
-func (f *Flow) Operate(ctx context.Context, runID string, actor string, rule func(rec *backend.Record) (*backend.Record, error)) error {
-	e := f.engine
-	for try := 0; ; try++ {
-		rec, err := e.b.Lookup(ctx, runID)
-		if err != nil {
-			return err
-		}
-		if rec.WorkflowName != f.spec.Name {
-			return fmt.Errorf("%w: run %s is of workflow %s", backend.ErrRecordNotFound, runID, backend.Quote(rec.WorkflowName))
-		}
-		next, err := rule(rec)
-		if err != nil {
-			return err
-		}
-		c := &backend.Change{Record: next, From: machine.At(rec), Cause: backend.CauseOperator, Actor: actor}
-		switch {
-		case rec.RunState == backend.RunStatePaused && next.RunState.Moving():
-			c.Done = append(c.Done, backend.DeliveryKey{RunID: runID, Receiver: backend.ReceiverResume, Version: rec.Meta.Version})
-		case next.RunState.Finished():
-			f.timersOf(c, rec)
-		}
-		err = e.Commit(ctx, c)
-		if !errors.Is(err, backend.ErrVersionConflict) || try >= maxReread {
-			return err
-		}
-	}
 }
 
 // Act runs user code on a run in the caller's goroutine, such as a callback, and stores what it answers, under the same rules as a step.
