@@ -42,9 +42,9 @@ func check(t *testing.T, b *Backend) []string {
 
 // change replaces a version's record by a changed copy.
 func change(r *run, i int, do func(rec *backend.Record)) {
-	rec := *r.versions.at(i).Record
+	rec := *r.versions[i].Record
 	do(&rec)
-	r.versions.at(i).Record = &rec
+	r.versions[i].Record = &rec
 }
 
 // TestCheckFindsWhatIsBroken damages a sound Backend in one way at a time.
@@ -58,16 +58,16 @@ func TestCheckFindsWhatIsBroken(t *testing.T) {
 	}{
 		"gap in the versions":      {func(t *table, a *run) { change(a, 1, func(r *backend.Record) { r.Meta.Version = 7 }) }, "I2: run run-a: version 7"},
 		"record is not the newest": {func(t *table, a *run) { a.record = a.record.Clone() }, "I2: run run-a: its record"},
-		"history lacks the oldest": {func(t *table, a *run) { a.versions.items = a.versions.items[1:] }, "I2: run run-a: its history"},
-		"no history":               {func(t *table, a *run) { a.versions.items = nil }, "I2: run run-a: has no"},
+		"history lacks the oldest": {func(t *table, a *run) { a.versions = a.versions[1:] }, "I2: run run-a: its history"},
+		"no history":               {func(t *table, a *run) { a.versions = nil }, "I2: run run-a: has no"},
 		"run cannot be looked up":  {func(t *table, a *run) { delete(t.runs, "run-a") }, "I2: 2 runs"},
-		"position repeated":        {func(t *table, a *run) { a.versions.at(1).Pos = 1 }, "I2: run run-a: version 2 has position"},
-		"came from elsewhere":      {func(t *table, a *run) { a.versions.at(1).From.Status = 77 }, "I3: run run-a: version 2 comes from"},
+		"position repeated":        {func(t *table, a *run) { a.versions[1].Pos = 1 }, "I2: run run-a: version 2 has position"},
+		"came from elsewhere":      {func(t *table, a *run) { a.versions[1].From.Status = 77 }, "I3: run run-a: version 2 comes from"},
 		"left a finished state": {func(t *table, a *run) {
 			change(a, 1, func(r *backend.Record) { r.RunState = backend.RunStateCompleted })
 		}, "I3: run run-a: version 3 is"},
 		"entry lost":                {func(t *table, a *run) { *t.log.slot(2) = *t.log.slot(3) }, "I2: run run-a: position 2"},
-		"entry forgotten too early": {func(t *table, a *run) { a.versions.push(&backend.Entry{Record: a.record, Pos: 99}, 5) }, "I2: run run-a: 3 of its versions"},
+		"entry forgotten too early": {func(t *table, a *run) { a.versions = append(a.versions, &backend.Entry{Record: a.record, Pos: 99}) }, "I2: run run-a: 3 of its versions"},
 		"delivery lost":             {func(t *table, a *run) { a.held = nil }, "I4: 2 deliveries are stored"},
 		"delivery of another run":   {func(t *table, a *run) { a.held.RunID = "run-b" }, "I4: run run-a: it holds"},
 		"delivery of the future":    {func(t *table, a *run) { a.held.Version = 9 }, "I4: run run-a: it has version 3"},
@@ -76,8 +76,7 @@ func TestCheckFindsWhatIsBroken(t *testing.T) {
 		"due out of order":          {func(t *table, a *run) { p := a.workflow.due.pages[0]; p[0], p[1] = p[1], p[0] }, "I4: run run-a: delivery"},
 		"cursor beyond the log":     {func(t *table, a *run) { a.workflow.cursors.move(3, 1000) }, "I5: the cursor"},
 		"two unfinished runs": {func(t *table, a *run) {
-			f := a.foreign
-			f.runs = append(f.runs, t.runs["run-b"])
+			a.foreign.runs.add(t.runs["run-b"])
 		}, "I7: run run-b: is unfinished"},
 		"foreign id free": {func(t *table, a *run) { a.foreign.active = nil }, "I7: run run-a: foreign id"},
 	} {
@@ -103,7 +102,7 @@ func TestCheckIsBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, r := range b.table.order {
+	for _, r := range b.table.order.runs {
 		r.foreign.active = nil
 	}
 	if found := check(t, b); len(found) != maxViolations {
@@ -138,12 +137,18 @@ func TestMapsAreMadeAnewAfterABurst(t *testing.T) {
 		t.Errorf("after a burst of %d the map of deliveries remembers %d", manyKeys+1, b.table.held.most)
 	}
 	s := NewRecordStore()
-	w := s.table.workflow("orders")
-	for i := range manyKeys + 1 {
-		s.table.post(w, backend.OutboxEventData{ID: fmt.Sprint(i)})
+	if err := s.Store(t.Context(), rec); err != nil {
+		t.Fatal(err)
 	}
 	for i := range manyKeys + 1 {
-		if !s.table.unpost(fmt.Sprint(i)) {
+		s.table.post(s.table.runs["a"], backend.OutboxEventData{ID: fmt.Sprint(i)})
+	}
+	events, err := s.ListOutboxEvents(t.Context(), "orders", 2*manyKeys)
+	if err != nil || len(events) != manyKeys+2 {
+		t.Fatal(len(events), err)
+	}
+	for _, e := range events {
+		if !s.table.unpost(e.ID) {
 			t.Fatal("an event is not there")
 		}
 	}
