@@ -23,27 +23,34 @@ type StatusType interface {
 
 // Builder collects what a workflow is made of. Use it from one goroutine; build once.
 type Builder[Type any, Status StatusType] struct {
-	name       string
-	graph      *graph.Graph
-	statuses   map[int]Status
-	steps      map[Status]*stepConfig[Type, Status]
-	callbacks  map[Status][]CallbackFunc[Type, Status]
-	timeouts   map[Status][]*timeoutConfig[Type, Status]
+	name      string
+	graph     *graph.Graph
+	statuses  map[int]Status
+	steps     map[Status]*stepConfig[Type, Status]
+	callbacks map[Status][]CallbackFunc[Type, Status]
+	// callbackOpts by status.
+	callbackOpts map[Status]options
+	timeouts     map[Status][]*timeoutConfig[Type, Status]
+	// signals by the status that accepts them and their name.
+	signals    map[Status]map[string]*signalConfig[Type, Status]
 	connectors []*connectorConfig[Type, Status]
-	hooks      map[RunState]RunStateChangeHookFunc[Type, Status]
-	problems   []error
+	hooks      []*hookConfig[Type, Status]
+	// hookStatuses are statuses that a hook names; the graph must have them.
+	hookStatuses []Status
+	problems     []error
 }
 
 // NewBuilder starts a workflow. The name is stored with every run: it must stay the same, and be unique in its store.
 func NewBuilder[Type any, Status StatusType](name string) *Builder[Type, Status] {
 	return &Builder[Type, Status]{
-		name:      name,
-		graph:     graph.New(),
-		statuses:  make(map[int]Status),
-		steps:     make(map[Status]*stepConfig[Type, Status]),
-		callbacks: make(map[Status][]CallbackFunc[Type, Status]),
-		timeouts:  make(map[Status][]*timeoutConfig[Type, Status]),
-		hooks:     make(map[RunState]RunStateChangeHookFunc[Type, Status]),
+		name:         name,
+		graph:        graph.New(),
+		statuses:     make(map[int]Status),
+		steps:        make(map[Status]*stepConfig[Type, Status]),
+		callbacks:    make(map[Status][]CallbackFunc[Type, Status]),
+		callbackOpts: make(map[Status]options),
+		timeouts:     make(map[Status][]*timeoutConfig[Type, Status]),
+		signals:      make(map[Status]map[string]*signalConfig[Type, Status]),
 	}
 }
 
@@ -85,21 +92,6 @@ func (b *Builder[Type, Status]) AddTimeout(from Status, timer TimerFunc[Type, St
 	b.graph.MarkWaits(int(from))
 	b.timeouts[from] = append(b.timeouts[from], t)
 	return &timeoutUpdater[Type, Status]{builder: b, timeout: t, from: from}
-}
-
-// OnPause sets a hook that is told of every pause, by an operator or by the engine.
-func (b *Builder[Type, Status]) OnPause(hook RunStateChangeHookFunc[Type, Status]) {
-	b.hooks[RunStatePaused] = hook
-}
-
-// OnCancel sets a hook that is told of every cancelled run.
-func (b *Builder[Type, Status]) OnCancel(hook RunStateChangeHookFunc[Type, Status]) {
-	b.hooks[RunStateCancelled] = hook
-}
-
-// OnComplete sets a hook that is told of every completed run.
-func (b *Builder[Type, Status]) OnComplete(hook RunStateChangeHookFunc[Type, Status]) {
-	b.hooks[RunStateCompleted] = hook
 }
 
 // Build makes the workflow on classic parts: a stream, a store and a scheduler of your own or of ours. It panics on misuse (a step
@@ -154,6 +146,11 @@ func (b *Builder[Type, Status]) check() []error {
 	if len(b.graph.Statuses()) == 0 {
 		problems = append(problems, errors.New("add at least one step, callback or timeout"))
 	}
+	for _, s := range b.hookStatuses {
+		if !b.graph.Has(int(s)) {
+			problems = append(problems, fmt.Errorf("OnStatus(%v): %w", s, ErrUnknownStatus))
+		}
+	}
 	return problems
 }
 
@@ -176,7 +173,7 @@ func (b *Builder[Type, Status]) make(bo buildOptions) *Workflow[Type, Status] {
 	w := newWorkflow(b, bo)
 	spec := &engine.Spec{
 		Name: b.name, Graph: b.graph, Clock: w.clock, Log: w.log, Knows: b.graph.Has,
-		Steps: make(map[int]*engine.Handler), Hooks: make(map[RunState]*engine.Handler),
+		Steps:      make(map[int]*engine.Handler),
 		Timeouts:   make(map[int][]*engine.Timeout),
 		AutoResume: bo.resumeAfter, StopTimeout: bo.stopTimeout, Retry: bo.defaults.policy(),
 	}
@@ -194,12 +191,10 @@ func (b *Builder[Type, Status]) make(bo buildOptions) *Workflow[Type, Status] {
 			spec.Timeouts[int(status)] = append(spec.Timeouts[int(status)], &engine.Timeout{Handler: h, Timer: w.timer(t.timer)})
 		}
 	}
-	for rs, hook := range b.hooks {
-		h := bo.defaults.handler()
-		h.Lag = 0
-		h.Run = w.hookHandler(hook)
-		spec.Hooks[rs] = &h
-	}
+	w.signals = b.signals
+	spec.Signals = w.signalHandlers(bo.defaults)
+	w.hooks = b.hooks
+	spec.Hooks = w.hookSpecs(b.hooks, bo.defaults)
 	if ec := bo.errorCounter; ec != nil {
 		spec.Failed = func(err error, receiver, runID string) { ec.Add(err, b.name, receiver, runID) }
 	}
@@ -221,6 +216,4 @@ type (
 	TimerFunc[Type any, Status StatusType] func(ctx context.Context, r *Run[Type, Status], now time.Time) (time.Time, error)
 	// TimeoutFunc is called when a timer has expired.
 	TimeoutFunc[Type any, Status StatusType] func(ctx context.Context, r *Run[Type, Status], now time.Time) (Status, error)
-	// RunStateChangeHookFunc is told that a run was paused, cancelled or completed. It gets every event at least once, per run in order.
-	RunStateChangeHookFunc[Type any, Status StatusType] func(ctx context.Context, record *TypedRecord[Type, Status]) error
 )

@@ -44,10 +44,16 @@ var (
 	ErrNotInStatus = errors.New("run is not in that status")
 	// ErrNoCallback says that the workflow has no callback for the status.
 	ErrNoCallback = errors.New("status has no callback")
+	// ErrPayloadTimeout says that a payload could not be read within ten seconds.
+	ErrPayloadTimeout = errors.New("payload took too long to read")
+	// ErrUnsupported says that the parts that the workflow is built on cannot do what was asked; the text says which and why.
+	ErrUnsupported = backend.ErrUnsupported
+	// ErrStartKeyReused says that a start key was used before, for another foreign id.
+	ErrStartKeyReused = errors.New("start key was used for another run")
+	// ErrAbsurdTime says that a timer, start or deadline lies further away than any real one.
+	ErrAbsurdTime = machine.ErrAbsurdTime
 	// ErrUnfinished says that a run cannot be erased because it has not ended.
 	ErrUnfinished = backend.ErrUnfinished
-	// ErrUnsupported says that the parts at hand cannot do what was asked.
-	ErrUnsupported = backend.ErrUnsupported
 	// ErrNothingToRetry says that nothing of a run waits for another attempt.
 	ErrNothingToRetry = engine.ErrNothingToRetry
 	// ErrAttemptRunning says that the attempt to be made anew is running.
@@ -131,10 +137,16 @@ type CallbackError struct {
 	// Status and RunState are where the run is.
 	Status   int
 	RunState RunState
+	// Overtaken says that the run was in the status when the callback came, and something else moved it first.
+	Overtaken bool
 }
 
 // Error says where the run is.
 func (e *CallbackError) Error() string {
+	if e.Overtaken {
+		return fmt.Sprintf("%v: something else moved run %s while the callback for status %d ran; it is %v in status %d",
+			ErrNotInStatus, e.RunID, e.Want, e.RunState, e.Status)
+	}
 	return fmt.Sprintf("%v: run %s is %v in status %d, the callback is for status %d", ErrNotInStatus, e.RunID, e.RunState, e.Status, e.Want)
 }
 
@@ -147,6 +159,8 @@ func (e *CallbackError) Is(target error) bool {
 		return e.RunState.Finished()
 	case ErrRunPaused:
 		return e.RunState == RunStatePaused
+	case ErrVersionConflict:
+		return e.Overtaken
 	}
 	return false
 }

@@ -105,8 +105,8 @@ func (w *Workflow[Type, Status]) processNames() []string {
 	for status := range w.spec.Timeouts {
 		names = append(names, makeRole(w.statusName(status), "timeout-consumer"), makeRole(w.statusName(status), "timeout-auto-inserter-consumer"))
 	}
-	for rs := range w.spec.Hooks {
-		names = append(names, makeRole(rs.String(), "run-state-change-hook-consumer"))
+	for _, h := range w.hooks {
+		names = append(names, h.process())
 	}
 	for _, c := range w.conns {
 		names = append(names, makeRole(c.name, "connector-consumer"))
@@ -142,9 +142,10 @@ func (w *Workflow[Type, Status]) classicConfig(es EventStreamer, rs RecordStore,
 			add(backend.Topic(w.name, status), role, i, n, stepProcess(w.statusName(status), i, n))
 		}
 	}
+	w.classicStatuses(add)
 	var hooks []string
-	for rs := range w.spec.Hooks {
-		hooks = append(hooks, makeRole(rs.String(), "run-state-change-hook-consumer"))
+	for _, h := range w.hooks {
+		hooks = append(hooks, h.process())
 	}
 	if len(hooks) > 0 {
 		add(backend.RunStateChangeTopic(w.name), makeRole(w.name, "run-state-change-hook-consumer"), 1, 1, hooks...)
@@ -157,6 +158,31 @@ func (w *Workflow[Type, Status]) classicConfig(es EventStreamer, rs RecordStore,
 		}
 	}
 	return cfg
+}
+
+// classicStatuses adds a receiver for every status without a step in which something has to be learnt of a run that enters it: its timers
+// come back after a pause, signals that came early are delivered, hooks are told.
+func (w *Workflow[Type, Status]) classicStatuses(add func(topic, role string, shard, shards int, names ...string)) {
+	every := false
+	hooked := make(map[int]bool)
+	for _, h := range w.hooks {
+		every = every || h.about == aboutEveryStatus || h.name == "run-state-change"
+		hooked[int(h.status)] = hooked[int(h.status)] || h.about == aboutStatus
+	}
+	for _, status := range w.graph.Statuses() {
+		if w.spec.Steps[status] != nil {
+			continue // its receiver brings everything about the status
+		}
+		role, process := makeRole(w.name, strconv.Itoa(status), "status-consumer"), makeRole(w.statusName(status), "status-consumer")
+		switch {
+		case len(w.spec.Timeouts[status]) > 0:
+			role = makeRole(w.name, strconv.Itoa(status), "timeout-auto-inserter-consumer")
+			process = makeRole(w.statusName(status), "timeout-auto-inserter-consumer")
+		case !every && !hooked[status] && len(w.spec.Signals[status]) == 0:
+			continue
+		}
+		add(backend.Topic(w.name, status), role, 1, 1, process)
+	}
 }
 
 // awaitPoll is how often Await looks by itself: only where the parts cannot tell.

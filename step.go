@@ -39,17 +39,6 @@ func (w *Workflow[Type, Status]) stepHandler(fn ConsumerFunc[Type, Status]) func
 	}
 }
 
-// hookHandler wraps a hook for the engine.
-func (w *Workflow[Type, Status]) hookHandler(fn RunStateChangeHookFunc[Type, Status]) func(context.Context, *engine.Attempt) (machine.Answer, error) {
-	return func(ctx context.Context, a *engine.Attempt) (machine.Answer, error) {
-		t, err := typedRecord[Type, Status](a.Record)
-		if err != nil {
-			return machine.Answer{}, err
-		}
-		return machine.Answer{}, fn(ctx, t)
-	}
-}
-
 // deleteHandler scrubs a run's object: by the user's function, or entirely.
 func (w *Workflow[Type, Status]) deleteHandler(custom func(*Record) ([]byte, error)) func(context.Context, *engine.Attempt) (machine.Answer, error) {
 	return func(_ context.Context, a *engine.Attempt) (machine.Answer, error) {

@@ -31,16 +31,17 @@ type API[Type any, Status StatusType] interface {
 // Workflow is a built workflow. It can trigger, await and control runs at once; after [Workflow.Run] this process also works on them. All
 // methods are safe for concurrent use.
 type Workflow[Type any, Status StatusType] struct {
-	name      string
-	graph     *graph.Graph
-	statuses  map[int]Status
-	callbacks map[Status][]CallbackFunc[Type, Status]
-	opts      buildOptions
-	clock     Clock
-	log       *logger
-	spec      *engine.Spec
-	flow      *engine.Flow
-	processes processes
+	name         string
+	graph        *graph.Graph
+	statuses     map[int]Status
+	callbacks    map[Status][]CallbackFunc[Type, Status]
+	callbackOpts map[Status]options
+	opts         buildOptions
+	clock        Clock
+	log          *logger
+	spec         *engine.Spec
+	flow         *engine.Flow
+	processes    processes
 	// parallelCounts by status: over how many roles it is spread on classic parts.
 	parallelCounts map[int]int
 
@@ -50,11 +51,13 @@ type Workflow[Type any, Status StatusType] struct {
 	outside  sync.WaitGroup // connectors
 	quitting context.CancelFunc
 	conns    []*connectorConfig[Type, Status]
+	hooks    []*hookConfig[Type, Status]
+	signals  map[Status]map[string]*signalConfig[Type, Status]
 }
 
 func newWorkflow[Type any, Status StatusType](b *Builder[Type, Status], bo buildOptions) *Workflow[Type, Status] {
 	w := &Workflow[Type, Status]{
-		name: b.name, graph: b.graph, statuses: b.statuses, callbacks: b.callbacks, conns: b.connectors,
+		name: b.name, graph: b.graph, statuses: b.statuses, callbacks: b.callbacks, callbackOpts: b.callbackOpts, conns: b.connectors,
 		parallelCounts: make(map[int]int),
 		opts:           bo, clock: bo.clock, log: newLogger(bo.logger, bo.debug),
 	}

@@ -89,3 +89,15 @@ type DueWatcher interface {
 	// Backend. changed must return at once; calls do not overlap. The returned function ends the watch and waits for a running call.
 	WatchDue(changed func()) (stop func())
 }
+
+// VolatileDeliveries is implemented by backends that may lose stored deliveries, so that what has to last is refused there instead of
+// promised. Without it deliveries are as durable as runs.
+type VolatileDeliveries interface {
+	VolatileDeliveries() bool
+}
+
+// SignalReader says which signals a run has had. Without it signals with an id are refused.
+type SignalReader interface {
+	// SignalSeen reports whether the run remembers the signal id; see Change.SignalID. A run that does not exist remembers none.
+	SignalSeen(ctx context.Context, runID, signalID string) (bool, error)
+}

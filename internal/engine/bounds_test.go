@@ -59,7 +59,7 @@ func goOn(context.Context, *Attempt) (machine.Answer, error) { return machine.An
 func start(t *testing.T, f *Flow, id string) {
 	t.Helper()
 	rec := machine.Start(backend.Record{WorkflowName: f.spec.Name, ForeignID: id, RunID: id, Status: 1}, f.spec.Graph, time.Now())
-	if err := f.Trigger(t.Context(), rec); err != nil {
+	if err := f.Trigger(t.Context(), Start{Record: rec}); err != nil {
 		t.Fatal(err)
 	}
 }

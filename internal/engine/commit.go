@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 
 	"github.com/stillwater-go/workflow/backend"
@@ -23,6 +24,7 @@ type member struct {
 	task   *task
 	kind   memberKind
 	told   bool          // its refusal was reported
+	more   bool          // the next one belongs into the same commit
 	done   chan struct{} // closed when a waiting caller may read change.Err; nil where nobody waits
 }
 
@@ -42,9 +44,9 @@ func (e *Engine) submit(m *member) {
 	}
 }
 
-// submitAsync hands a change over and returns at once.
-func (e *Engine) submitAsync(m *member) {
-	if e.enqueue(m) {
+// submitAsync hands changes over, to be stored together, and returns at once.
+func (e *Engine) submitAsync(group ...*member) {
+	if e.enqueue(group...) {
 		go e.lead(false) // ends when nothing is pending; whoever hangs on the batch waits for it
 	}
 }
@@ -52,55 +54,68 @@ func (e *Engine) submitAsync(m *member) {
 // Commit hands a change over and waits until it is stored or refused. If ctx ends first, the error wraps ctx.Err(), and
 // ErrOutcomeUnknown unless the change could be taken back.
 func (e *Engine) Commit(ctx context.Context, c *backend.Change) error {
-	if err := ctx.Err(); err != nil {
+	if err := e.CommitAll(ctx, []*backend.Change{c}); err != nil {
 		return err
 	}
-	m := &member{change: c, done: make(chan struct{})}
-	e.submitAsync(m)
-	return e.await(ctx, m)
+	return c.Err
 }
 
-// await waits until a member is settled, or takes it back when ctx ends first.
-func (e *Engine) await(ctx context.Context, m *member) error {
+// CommitAll is Commit for changes that are to be stored in one transaction. Each has its own Err, which may be read when the returned
+// error is nil; that one says that ctx ended first.
+func (e *Engine) CommitAll(ctx context.Context, changes []*backend.Change) error {
+	if err := ctx.Err(); err != nil || len(changes) == 0 {
+		return err
+	}
+	group := make([]*member, len(changes))
+	for i, c := range changes {
+		group[i] = &member{change: c, more: i < len(changes)-1}
+	}
+	group[len(group)-1].done = make(chan struct{})
+	e.submitAsync(group...)
+	return e.await(ctx, group...)
+}
+
+// await waits until a group of members is settled, or takes it back when ctx ends first.
+func (e *Engine) await(ctx context.Context, group ...*member) error {
+	last := group[len(group)-1]
 	select {
-	case <-m.done:
-		return m.change.Err
+	case <-last.done:
+		return nil
 	case <-ctx.Done():
 	}
-	if e.withdraw(m) {
+	if e.withdraw(group[0], len(group)) {
 		return ctx.Err()
 	}
 	select {
-	case <-m.done: // it was decided meanwhile: the truth is better than the context's end
-		return m.change.Err
+	case <-last.done: // it was decided meanwhile: the truth is better than the context's end
+		return nil
 	default:
 		return errors.Join(backend.ErrOutcomeUnknown, ctx.Err())
 	}
 }
 
-// enqueue adds m and reports whether the caller must lead.
-func (e *Engine) enqueue(m *member) bool {
+// enqueue adds members, side by side, and reports whether the caller must lead.
+func (e *Engine) enqueue(ms ...*member) bool {
 	c := &e.committer
 	c.mu.Lock()
-	c.pending = append(c.pending, m)
+	c.pending = append(c.pending, ms...)
 	lead := !c.leading
 	c.leading = true
 	c.mu.Unlock()
 	return lead
 }
 
-// withdraw takes m back if no commit has taken it yet.
-func (e *Engine) withdraw(m *member) bool {
+// withdraw takes a group of n that begins with m back, if no commit has taken it yet: commits take groups whole.
+func (e *Engine) withdraw(m *member, n int) bool {
 	c := &e.committer
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for i, p := range c.pending {
-		if p == m {
-			c.pending = append(c.pending[:i], c.pending[i+1:]...)
-			return true
-		}
+	i := slices.Index(c.pending, m)
+	if i < 0 {
+		return false
 	}
-	return false
+	c.pending = slices.Delete(c.pending, i, i+n)
+	return true
 }
 
 // lead commits until nothing is pending. worker says that the caller takes a ready delivery itself afterwards.
@@ -111,6 +126,9 @@ func (e *Engine) lead(worker bool) {
 	for {
 		c.mu.Lock()
 		n := min(len(c.pending), maxBatch)
+		for n > 0 && n < len(c.pending) && c.pending[n-1].more {
+			n++
+		}
 		if n == 0 {
 			c.leading = false
 			c.mu.Unlock()
@@ -208,7 +226,7 @@ func (e *Engine) settle(m *member, down bool) bool {
 		return false
 	case down || isOwn(err):
 		return e.refused(m, down)
-	case errors.Is(err, backend.ErrVersionConflict) && t.ofTheMoment() && m.change.Record != nil:
+	case errors.Is(err, backend.ErrVersionConflict) && t.ofTheMoment() && (m.change.Record != nil || m.change.Expect != 0):
 		t.rec, t.verify = nil, true // the run moved, this delivery may still have something to say, if its row is still there
 		e.missed()
 		e.lookAgain(t)

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/stillwater-go/workflow/backend"
@@ -86,7 +87,7 @@ func (e *Engine) routeCommitted(batch []*member) {
 		case !e.live || c.Pos <= e.pos:
 		case c.Pos == e.pos+1 && !e.behind:
 			e.pos = c.Pos
-			entry := backend.Entry{Pos: c.Pos, Record: c.Record, From: c.From, Cause: c.Cause, Actor: c.Actor, Current: true}
+			entry := backend.Entry{Pos: c.Pos, Record: c.Record, From: c.From, Cause: c.Cause, Actor: c.Actor, Current: true, Held: startsHeld(c)}
 			e.route(&entry, false)
 		default:
 			e.behind = true
@@ -117,8 +118,13 @@ func (e *Engine) route(en *backend.Entry, read bool) {
 		r.lagging, r.received = true, en.Pos-1
 		e.wakeDispatcher()
 	default:
-		r.receive(en, read)
+		r.receive(en)
 	}
+}
+
+// startsHeld reports whether the change holds its own step back: the run begins later.
+func startsHeld(c *backend.Change) bool {
+	return slices.ContainsFunc(c.Hold, func(d backend.Delivery) bool { return d.Receiver == backend.ReceiverStep })
 }
 
 // catchUp reads for lagging roles that have room again, from the furthest behind on. It reports whether there is more to do.
@@ -199,7 +205,7 @@ func (e *Engine) offer(en *backend.Entry, from int64) {
 		return
 	}
 	r.supersede(en) // an older version may have been received as current
-	r.receive(en, true)
+	r.receive(en)
 }
 
 // pause waits; it reports false when ctx ended first.

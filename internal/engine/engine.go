@@ -17,6 +17,7 @@ import (
 type Engine struct {
 	b         backend.Backend
 	prompt    bool // the backend wants every move of a cursor at once
+	volatile  bool // the backend may lose what waits
 	commitCtx context.Context
 	log       atomic.Pointer[Log]
 	failing   atomic.Bool
@@ -75,6 +76,9 @@ func newEngine(b backend.Backend) *Engine {
 	if p, ok := b.(backend.PromptCursors); ok {
 		e.prompt = p.PromptCursors()
 	}
+	if v, ok := b.(backend.VolatileDeliveries); ok {
+		e.volatile = v.VolatileDeliveries()
+	}
 	return e
 }
 
@@ -109,6 +113,10 @@ func (e *Engine) start(ctx context.Context) error {
 	runCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	// Watch before reading the head, so that nothing falls between.
 	unwatch := e.b.Watch(e.changed)
+	if dw, ok := e.b.(backend.DueWatcher); ok {
+		entries, due := unwatch, dw.WatchDue(e.dueChanged)
+		unwatch = func() { entries(); due() }
+	}
 	head, err := e.b.Head(ctx)
 	if err != nil {
 		unwatch()
@@ -139,6 +147,15 @@ func (e *Engine) changed() {
 	e.behind = true
 	e.mu.Unlock()
 	e.wakeDispatcher()
+}
+
+// dueChanged is called by the backend when an outsider has stored due deliveries.
+func (e *Engine) dueChanged() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, rt := range e.routes {
+		rt.flow.due.readAgain()
+	}
 }
 
 func (e *Engine) wakeDispatcher() {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/stillwater-go/workflow/backend"
 )
 
 // Why an attempt's context ended. They are causes: context.Cause(ctx) returns them.
@@ -25,6 +27,11 @@ var (
 	// ErrGoexit says that user code ended its goroutine.
 	ErrGoexit = errors.New("user code ended its goroutine (runtime.Goexit)")
 )
+
+// errVolatile refuses what would have to outlast the process.
+func errVolatile(what string) error {
+	return fmt.Errorf("%w: %s is kept in the store of a backend, and plain parts have no place for it", backend.ErrUnsupported, what)
+}
 
 // PanicError is a panic of user code.
 type PanicError struct {

@@ -89,15 +89,19 @@ func (r *role) taskOf(d backend.Delivery) *task {
 		t.kind, t.cause, t.handler = kindResume, backend.CauseEngine, unknownHandler()
 	case d.Receiver == backend.ReceiverDelete:
 		t.kind, t.handler = kindDelete, spec.Delete
+	case d.Receiver == backend.ReceiverDeadline:
+		t.kind, t.cause, t.handler = kindDeadline, backend.CauseEngine, unknownHandler()
+	case d.Receiver.IsSignal():
+		t.kind, t.cause, t.handler = kindSignal, backend.CauseSignal, unknownHandler()
 	case d.Receiver == ReceiverTimers:
 		t.kind, t.cause, t.handler = kindTimers, backend.CauseEngine, unknownHandler()
 	case strings.HasPrefix(name, timeoutPrefix):
 		t.kind, t.cause, t.handler = kindTimeout, backend.CauseTimeout, unknownHandler()
-	case strings.HasPrefix(name, "hook:"):
+	case strings.HasPrefix(name, hookPrefix):
 		t.kind = kindHook
-		for rs, h := range spec.Hooks {
-			if HookReceiver(rs) == d.Receiver {
-				t.handler = h
+		for _, h := range spec.Hooks {
+			if h.Receiver() == d.Receiver {
+				t.handler = &h.Handler
 			}
 		}
 	}

@@ -44,6 +44,11 @@ func NewFlow(b backend.Backend, spec *Spec) *Flow {
 	for _, h := range spec.Hooks {
 		h.setDefaults()
 	}
+	for _, of := range spec.Signals {
+		for _, h := range of {
+			h.setDefaults()
+		}
+	}
 	for _, ts := range spec.Timeouts {
 		for _, t := range ts {
 			t.setDefaults()

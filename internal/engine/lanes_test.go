@@ -14,7 +14,7 @@ func TestAHookSetAsideStillGoesFirst(t *testing.T) {
 	f.due = newDues(f)
 	u := f.due
 	u.foreign, u.complete = false, true
-	d := backend.Delivery{DeliveryKey: backend.DeliveryKey{RunID: "a", Receiver: HookReceiver(backend.RunStatePaused), Version: 2}}
+	d := backend.Delivery{DeliveryKey: backend.DeliveryKey{RunID: "a", Receiver: "hook:Paused", Version: 2}}
 	u.aside = append(u.aside, &dueItem{d: d, late: true})
 	if !u.mayHold(laneKey{run: "a", receiver: d.Receiver}) {
 		t.Error("a later event of the lane would not look for the earlier one")
@@ -28,7 +28,7 @@ func TestALaneInWrongOrderIsNoCircle(t *testing.T) {
 	f.due = newDues(f)
 	r := newRole(f, 0, 1, 0)
 	of := func(v uint) *task {
-		return &task{role: r, kind: kindHook, key: backend.DeliveryKey{RunID: "a", Receiver: HookReceiver(backend.RunStatePaused), Version: v}}
+		return &task{role: r, kind: kindHook, key: backend.DeliveryKey{RunID: "a", Receiver: "hook:Paused", Version: v}}
 	}
 	done := make(chan bool)
 	go func() {

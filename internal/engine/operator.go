@@ -10,6 +10,9 @@ import (
 	"github.com/stillwater-go/workflow/internal/machine"
 )
 
+// maxReread bounds how often an operation that lost against other commits reads the run again.
+const maxReread = 16
+
 // Operation is what an operator does to one run. It is done by the run's id, whoever works on the run, and needs no consumer in this
 // process.
 type Operation struct {
@@ -135,7 +138,8 @@ func (e *Engine) operation(ctx context.Context, o Operation, rec, next *backend.
 				d.Version = next.Meta.Version
 				c.Hold = append(c.Hold, d)
 			}
-		case left && IsTimer(d.Receiver) && d.Version != next.Meta.Version:
+		case left && IsTimer(d.Receiver) && d.Version != next.Meta.Version,
+			left && d.Receiver == backend.ReceiverStep && d.State == backend.DeliveryTimer: // a start that was to come later
 			c.Done = append(c.Done, d.DeliveryKey)
 		}
 	}

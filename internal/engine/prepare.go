@@ -69,6 +69,10 @@ func (e *Engine) adopt(t *task) (*member, error) {
 			if d.Due.After(now) && d.State != backend.DeliveryClaimed {
 				return e.parked(t, d), nil
 			}
+		case d.Version < t.key.Version && t.kind == kindStep && startsLater(d, now): // paused and resumed before its time
+			m := e.postpone(t, d.Due, backend.DeliveryTimer)
+			m.change.Done = []backend.DeliveryKey{d.DeliveryKey}
+			return m, nil
 		case d.Version < t.key.Version && t.kind == kindStep:
 			e.mu.Lock()
 			t.role.flow.overtaken(d.DeliveryKey)
@@ -142,6 +146,8 @@ func (e *Engine) place(t *task) (*member, error) {
 			return e.postpone(t, spec.Clock.Now(), backend.DeliveryTimer), nil
 		}
 		t.handler = &of[n].Handler
+	case kindSignal:
+		return e.placeSignal(t)
 	case kindDelete:
 		if t.rec.RunState != backend.RunStateRequestedDataDeleted {
 			return e.nothing(t), nil
@@ -178,6 +184,8 @@ func (e *Engine) own(t *task) (*member, error) {
 	switch t.kind {
 	case kindRearm:
 		return e.rearm(t, now)
+	case kindDeadline:
+		return e.expire(t, now), nil
 	case kindTimers:
 		if machine.TimerIsVoid(t.rec, t.key.Version) {
 			return e.nothing(t), nil
@@ -185,6 +193,9 @@ func (e *Engine) own(t *task) (*member, error) {
 		rows, err := t.role.flow.timers(t.rec, now)
 		if err != nil {
 			t.handler = &Handler{Policy: spec.Retry}
+			if of := spec.Timeouts[t.rec.Status]; len(of) > 0 {
+				t.handler.Policy = of[0].Policy
+			}
 			m := e.failed(t, err)
 			return &m, nil
 		}
@@ -200,22 +211,32 @@ func (e *Engine) own(t *task) (*member, error) {
 	return e.advance(t, &backend.Change{Record: next}), nil
 }
 
-// rearm gives the timers that were held while the run was paused their due time back.
+// rearm gives the timers that were held while the run was paused their due time back, and one to the earliest signal that the status
+// accepts. It is guarded by the run's version: what it has seen waiting must not be brought back after it was done with.
 func (e *Engine) rearm(t *task, now time.Time) (*member, error) {
+	spec := t.role.flow.spec
 	held, err := e.b.Held(t.role.flow.ctx, t.key.RunID)
 	if err != nil {
 		return nil, err
 	}
 	m := e.nothing(t)
+	if !t.rec.RunState.Moving() {
+		return m, nil
+	}
+	c := &backend.Change{Expect: t.rec.Meta.Version}
 	for _, d := range held {
-		if (timeoutIndex(d.Receiver) < 0 && d.Receiver != ReceiverTimers) || d.State != backend.DeliveryHeld {
-			continue
+		if (timeoutIndex(d.Receiver) >= 0 || d.Receiver == ReceiverTimers) && d.State == backend.DeliveryHeld {
+			d.State, d.Due = backend.DeliveryTimer, now
+			c.Hold = append(c.Hold, d)
 		}
-		if m.change == nil {
-			m.change = &backend.Change{}
+	}
+	if t.rec.Meta.Version == t.key.Version { // else the newer version's own entry sees to it
+		if d, ok := armSignal(spec, t.rec, held, now); ok {
+			c.Hold = append(c.Hold, d)
 		}
-		d.State, d.Due = backend.DeliveryTimer, now
-		m.change.Hold = append(m.change.Hold, d)
+	}
+	if len(c.Hold) > 0 {
+		m.change = c
 	}
 	return m, nil
 }

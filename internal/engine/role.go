@@ -78,25 +78,26 @@ func (r *role) supersede(en *backend.Entry) {
 }
 
 // receive takes an entry into the window.
-func (r *role) receive(en *backend.Entry, read bool) {
+func (r *role) receive(en *backend.Entry) {
 	r.received, r.dirty = en.Pos, true
 	rec, spec := en.Record, r.flow.spec
 	if rec.RunState.Moving() && en.Current {
 		if h := spec.Steps[rec.Status]; h != nil {
-			r.receiveStep(en, h, read && en.Held)
+			r.receiveStep(en, h, en.Held || resumed(en))
 		} else if !spec.knows(rec.Status) {
 			r.receiveStep(en, unknownHandler(), true) // the worker keeps it for a program that has the step
 		}
 	}
 	if rec.RunState == backend.RunStateRequestedDataDeleted {
-		r.receiveLane(en, spec.Delete, kindDelete, backend.ReceiverDelete, read && en.Held)
+		r.receiveLane(en, spec.Delete, kindDelete, backend.ReceiverDelete, en.Held)
 	}
-	if en.From.RunState != rec.RunState {
-		if h := spec.Hooks[rec.RunState]; h != nil {
-			r.receiveLane(en, h, kindHook, HookReceiver(rec.RunState), read && en.Held)
+	for _, h := range spec.Hooks {
+		if h.Wants(en.From, rec) {
+			r.receiveLane(en, &h.Handler, kindHook, h.Receiver(), en.Held)
 		}
 	}
-	if len(spec.Timeouts[rec.Status]) > 0 && rec.RunState.Moving() && resumed(en) { // also where a newer version of the same visit is here already
+	timers := len(spec.Timeouts[rec.Status]) > 0 && resumed(en) // also where a newer version of the same visit is here already
+	if rec.RunState.Moving() && (timers || len(spec.Signals[rec.Status]) > 0) {
 		r.receiveLane(en, unknownHandler(), kindRearm, receiverRearm, false)
 	}
 }
@@ -108,11 +109,6 @@ func resumed(en *backend.Entry) bool {
 
 // receiverRearm is a delivery that lives in memory only; its event stays unsafe until it is done.
 const receiverRearm backend.Receiver = "rearm"
-
-// HookReceiver names the receiver of a run state's hook.
-func HookReceiver(rs backend.RunState) backend.Receiver {
-	return backend.Receiver("hook:" + rs.String())
-}
 
 func (r *role) receiveStep(en *backend.Entry, h *Handler, verify bool) {
 	runID, version := en.Record.RunID, en.Record.Meta.Version
@@ -291,7 +287,7 @@ func (e *Engine) waitDue(t *task, d backend.Delivery) {
 	case d.State == backend.DeliveryHeld && t.kind == kindTimeout && !t.heldTimer: // look again: the run may have been resumed meanwhile
 		t.heldTimer = true
 		r.push(t)
-	case d.State == backend.DeliveryHeld: // it waits for an operator; what is behind it goes on
+	case d.State == backend.DeliveryHeld || d.Due.IsZero(): // it waits for somebody else; what is behind it goes on
 		t.phase.Store(phaseGone)
 		r.unlane(t)
 	case r.flow.due.crowded() && t.next == nil && r.head(t): // its row is the truth, and comes back when it is due

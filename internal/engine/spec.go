@@ -18,12 +18,14 @@ type Spec struct {
 	Knows func(status int) bool
 	// Steps by the status that they consume.
 	Steps map[int]*Handler
-	// Hooks by the run state that they are told of.
-	Hooks map[backend.RunState]*Handler
+	// Hooks are told of what happened to runs.
+	Hooks []*Hook
 	// Delete scrubs a run's object; its answer's Object is what is left.
 	Delete *Handler
 	// Timeouts by the status in which they run.
 	Timeouts map[int][]*Timeout
+	// Signals by the status that accepts them and their name.
+	Signals map[int]map[string]*Handler
 	// AutoResume is how long after a pause by the engine the run is resumed; zero or less never.
 	AutoResume time.Duration
 	// StopTimeout is how long Stop lets handlers finish.
@@ -47,6 +49,26 @@ type Handler struct {
 	Deadline time.Duration
 	// Lag is how old an event must be before it is delivered.
 	Lag time.Duration
+}
+
+// Hook is told of some versions of every run, of one run in order.
+type Hook struct {
+	Handler
+	// Name makes the hook's receiver, which is stored with its deliveries: it must stay the same.
+	Name string
+	// Wants says which versions it is told of; from is where the run stood before, the zero Point where nobody knows. It is called under
+	// the engine's lock.
+	Wants func(from backend.Point, rec *backend.Record) bool
+}
+
+// Receiver is the hook's receiver.
+func (h *Hook) Receiver() backend.Receiver { return backend.Receiver(hookPrefix + h.Name) }
+
+const hookPrefix = "hook:"
+
+// InState is what a hook wants that is told of every change into a run state.
+func InState(rs backend.RunState) func(from backend.Point, rec *backend.Record) bool {
+	return func(from backend.Point, rec *backend.Record) bool { return rec.RunState == rs && from.RunState != rs }
 }
 
 // Timeout is a timer of a status and what happens when it expires.
@@ -91,6 +113,8 @@ type Attempt struct {
 	Record *backend.Record
 	// Number is 1 for the first attempt.
 	Number int
+	// Payload is what a signal brought, in its stored form.
+	Payload []byte
 	// Tx is a function of the transaction to run inside the commit; nil for none.
 	Tx any
 

@@ -24,6 +24,10 @@ type task struct {
 	rowAsked bool // a claim of it was handed over: it may have a row, whatever the answer was
 	verify   bool // look at the store before user code runs: there may be a row, or a newer version
 	data     []byte
+	payload  []byte // of a signal
+	actor    string // who sent it
+	// following is the signal that comes after this one, where it had to be looked for.
+	following *backend.Delivery
 
 	phase    atomic.Int32
 	mark     mark     // its place in the window
@@ -61,7 +65,29 @@ func (t *task) inOrder() bool { return t.kind == kindHook || t.kind == kindDelet
 
 // ofTheMoment reports whether the task works on the run as it is now, not as of its event.
 func (t *task) ofTheMoment() bool {
-	return t.kind == kindTimeout || t.kind == kindDelete || t.kind == kindResume || t.kind == kindTimers || t.kind == kindRearm
+	switch t.kind {
+	case kindTimeout, kindDelete, kindResume, kindTimers, kindRearm, kindSignal, kindDeadline:
+		return true
+	}
+	return false
+}
+
+// engines reports whether the engine itself does what the task asks for, without user code.
+func (t *task) engines() bool {
+	switch t.kind {
+	case kindResume, kindTimers, kindRearm, kindDeadline:
+		return true
+	}
+	return false
+}
+
+// pauses reports whether giving the task up pauses its run. Hooks and deletions are held instead: they are beside the run's way.
+func (t *task) pauses() bool {
+	switch t.kind {
+	case kindStep, kindTimeout, kindTimers, kindSignal:
+		return true
+	}
+	return false
 }
 
 type taskKind int
@@ -73,7 +99,9 @@ const (
 	kindResume
 	kindTimeout
 	kindTimers // "set the timers of this visit"
-	kindRearm  // "give the timers that a pause has held their time back"
+	kindRearm  // "give what waited for this version its time back": timers that a pause held, signals that came early
+	kindSignal
+	kindDeadline
 )
 
 // The phases of a task.

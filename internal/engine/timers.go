@@ -9,13 +9,21 @@ import (
 	"github.com/stillwater-go/workflow/internal/machine"
 )
 
-// timersOf completes a change with the timers of the visit that it enters, and takes back those of the visit that it leaves. Where a
-// timer function fails, a due row stands in that sets the timers later.
+// timersOf completes a change with what it means for the timers of its run, as of now.
 func (f *Flow) timersOf(c *backend.Change, from *backend.Record) {
-	if len(f.spec.Timeouts) == 0 || c.Record == nil {
+	f.timersAt(c, from, f.spec.Clock.Now())
+}
+
+// timersAt completes a change with the timers of the visit that it enters, and takes back those of the visit that it leaves. Where a
+// timer function fails, a due row stands in that sets the timers later.
+func (f *Flow) timersAt(c *backend.Change, from *backend.Record, now time.Time) {
+	next := c.Record
+	if next != nil && from != nil && next.RunState.Finished() && !from.RunState.Finished() && !next.Meta.Deadline.IsZero() {
+		c.Done = append(c.Done, backend.DeliveryKey{RunID: from.RunID, Receiver: backend.ReceiverDeadline, Version: 1})
+	}
+	if len(f.spec.Timeouts) == 0 || next == nil {
 		return
 	}
-	next := c.Record
 	if from != nil && (from.Meta.Visit != next.Meta.Visit || next.RunState.Finished()) {
 		for i := range f.spec.Timeouts[from.Status] {
 			c.Done = append(c.Done, backend.DeliveryKey{RunID: from.RunID, Receiver: TimeoutReceiver(i), Version: from.Meta.Visit})
@@ -24,7 +32,6 @@ func (f *Flow) timersOf(c *backend.Change, from *backend.Record) {
 	if !next.RunState.Moving() || (from != nil && from.Meta.Visit == next.Meta.Visit) {
 		return
 	}
-	now := f.spec.Clock.Now()
 	rows, err := f.timers(next, now)
 	if err != nil {
 		f.engine.logError(&backend.Error{Op: "set timers", Workflow: f.spec.Name, RunID: next.RunID, Err: err, Hint: "tried again by itself"})

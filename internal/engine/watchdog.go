@@ -206,7 +206,10 @@ func (e *Engine) heartbeat(ctx context.Context, a *Attempt) error {
 	if m == nil {
 		return nil
 	}
-	return e.await(ctx, m)
+	if err := e.await(ctx, m); err != nil {
+		return err
+	}
+	return m.change.Err
 }
 
 // unsaved reports whether cursors wait to be stored; e.mu is held.

@@ -35,7 +35,7 @@ func (e *Engine) execute(t *task) bool {
 		e.hand(t, verdict)
 		return true
 	}
-	if t.kind == kindResume || t.kind == kindTimers || t.kind == kindRearm {
+	if t.engines() {
 		m, err := e.own(t)
 		if err != nil {
 			e.tryLater(t, err)
@@ -45,7 +45,7 @@ func (e *Engine) execute(t *task) bool {
 		return true
 	}
 	ctx, cancel := context.WithCancelCause(t.role.flow.handlerCtx)
-	a := &Attempt{Record: t.rec, Number: t.attempts + 1, engine: e, task: t}
+	a := &Attempt{Record: t.rec, Number: t.attempts + 1, Payload: t.payload, engine: e, task: t}
 	if !e.begin(t, a, cancel) {
 		cancel(nil)
 		return true
@@ -195,10 +195,12 @@ func (e *Engine) judge(ctx context.Context, t *task, a *Attempt, answer machine.
 	case aerr != nil:
 		m := e.failed(t, aerr)
 		return &m
+	case next == nil && t.kind == kindSignal:
+		return e.passOver(t)
 	case next == nil:
 		return e.nothing(t)
 	}
-	c := &backend.Change{Record: next, Tx: a.Tx}
+	c := &backend.Change{Record: next, Actor: t.actor, Tx: a.Tx}
 	t.role.flow.timersOf(c, t.rec)
 	return e.advance(t, c)
 }
@@ -251,14 +253,14 @@ func (e *Engine) failed(t *task, err error) member {
 	}
 	e.logError(&backend.Error{Op: "give up " + string(t.key.Receiver), Workflow: spec.Name, RunID: t.key.RunID,
 		Err: errors.New(attempt.Error), Hint: fmt.Sprintf("%d attempts", attempt.Number)})
-	if t.kind == kindStep || t.kind == kindTimeout || t.kind == kindTimers {
+	if t.pauses() {
 		reason := fmt.Sprintf("gave up after %d attempts: %s", attempt.Number, attempt.Error)
 		if next, perr := machine.Pause(t.rec, backend.PausedByEngine, reason, now); perr == nil {
 			c.Record, c.From, c.Cause, c.Hold = next, machine.At(t.rec), backend.CauseEngine, nil
 			if t.mayHaveRow() {
 				c.Done = []backend.DeliveryKey{t.key}
 			}
-			if t.kind != kindStep { // the timer comes back with the resume
+			if t.kind != kindStep { // it comes back with the resume
 				hold.State, hold.Due, hold.Attempts = backend.DeliveryHeld, time.Time{}, 0
 				c.Hold, c.Done = []backend.Delivery{hold}, nil
 			}

@@ -1,10 +1,12 @@
-// Package id makes run ids: UUIDs of version 7 (RFC 9562), whose order is the order of their making to the millisecond, so that an
+// Package id makes run ids, mostly UUIDs of version 7 (RFC 9562), whose order is the order of their making to the millisecond, so that an
 // index on them grows at its end.
 package id
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/hex"
+	"strconv"
 	"time"
 )
 
@@ -18,6 +20,21 @@ func New(now time.Time) string {
 	}
 	b[6] = b[6]&0x0f | 0x70
 	b[8] = b[8]&0x3f | 0x80
+	return text(b)
+}
+
+// Of returns the run id that a workflow and a key of its own always have: a UUID of version 8 (RFC 9562) made of the first bits of the
+// SHA-256 of both. It never changes, because stored runs depend on it.
+func Of(workflowName, key string) string {
+	sum := sha256.Sum256([]byte(strconv.Itoa(len(workflowName)) + ":" + workflowName + key))
+	b := [16]byte(sum[:16])
+	b[6] = b[6]&0x0f | 0x80
+	b[8] = b[8]&0x3f | 0x80
+	return text(b)
+}
+
+// text writes an id in its usual form.
+func text(b [16]byte) string {
 	var out [36]byte
 	hex.Encode(out[0:8], b[0:4])
 	hex.Encode(out[9:13], b[4:6])

@@ -50,8 +50,7 @@ type Override struct {
 }
 
 // Force puts a run into a status, in a new visit, whatever the graph says, and lets it go on from there: also one that is paused,
-// completed or cancelled. Only a run whose data is deleted, or about to be, stays as it is. One that had ended comes back without a deadline
-// that has passed: it would end at once.
+// completed or cancelled. Only a run whose data is deleted, or about to be, stays as it is.
 func Force(rec *backend.Record, o Override, now time.Time) (*backend.Record, error) {
 	to := backend.Point{RunState: backend.RunStateRunning, Status: o.Status}
 	if o.Terminal {
@@ -70,7 +69,7 @@ func Force(rec *backend.Record, o Override, now time.Time) (*backend.Record, err
 	if o.Object != nil {
 		next.Object = o.Object
 	}
-	if rec.RunState.Finished() && !rec.Meta.Deadline.After(now) {
+	if rec.RunState.Finished() { // its deadline was for the life that has ended
 		next.Meta.Deadline = time.Time{}
 	}
 	return next, nil

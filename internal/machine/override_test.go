@@ -49,6 +49,9 @@ func TestForce(t *testing.T) {
 					if o.Object != nil {
 						n.Object = o.Object
 					}
+					if state.Finished() {
+						n.Meta.Deadline = time.Time{}
+					}
 				}))
 			}
 		})
@@ -67,30 +70,23 @@ func TestForceMakesEveryTimerOfTheOldVisitVoid(t *testing.T) {
 }
 
 func TestForceAndTheDeadline(t *testing.T) {
-	for _, tt := range []struct {
-		name     string
-		state    backend.RunState
-		deadline time.Time
-		kept     bool
-	}{
-		{"none", backend.RunStateCancelled, time.Time{}, true},
-		{"to come, of an ended run", backend.RunStateCancelled, now.Add(1), true},
-		{"passed, of an ended run", backend.RunStateCancelled, now.Add(-1), false},
-		{"this very moment, of an ended run", backend.RunStateCompleted, now, false},
-		{"passed, of a run that goes on", backend.RunStateRunning, now.Add(-1), true}, // its end is on its way
+	for _, state := range []backend.RunState{
+		backend.RunStateInitiated, backend.RunStateRunning, backend.RunStatePaused, backend.RunStateCancelled, backend.RunStateCompleted,
 	} {
-		rec := record(tt.state, statusOpen)
-		rec.Meta.Deadline = tt.deadline
-		got, err := machine.Force(rec, machine.Override{Status: statusOpen}, now)
-		if err != nil {
-			t.Fatalf("%s: %v", tt.name, err)
-		}
-		want := tt.deadline
-		if !tt.kept {
-			want = time.Time{}
-		}
-		if !got.Meta.Deadline.Equal(want) {
-			t.Errorf("%s: the deadline is %v, want %v", tt.name, got.Meta.Deadline, want)
+		for name, deadline := range map[string]time.Time{"none": {}, "to come": now.Add(1), "passed": now.Add(-1)} {
+			rec := record(state, statusOpen)
+			rec.Meta.Deadline = deadline
+			got, err := machine.Force(rec, machine.Override{Status: statusOpen}, now)
+			if err != nil {
+				t.Fatalf("%v, %s: %v", state, name, err)
+			}
+			want := deadline
+			if state.Finished() { // it was for the life that has ended
+				want = time.Time{}
+			}
+			if !got.Meta.Deadline.Equal(want) {
+				t.Errorf("%v, %s: the deadline is %v, want %v", state, name, got.Meta.Deadline, want)
+			}
 		}
 	}
 }

@@ -147,6 +147,9 @@ func (b *Backend) Slot() *backend.Slot { return &b.slot }
 // PromptCursors reports true: an acknowledgement waits for the cursor.
 func (b *Backend) PromptCursors() bool { return true }
 
+// VolatileDeliveries reports true: what waits is kept in memory.
+func (b *Backend) VolatileDeliveries() bool { return true }
+
 // Close ends what still runs and makes later calls fail with backend.ErrClosed. The parts belong to the caller and stay
 // open. Closing twice is no error.
 func (b *Backend) Close() error {

@@ -47,6 +47,7 @@ func realTime() Exceptions {
 		"adapters/sqlite/txsession.go":        "the limit of a user's function inside the commit holds whatever the clock says",
 		"adapters/sqlite/watch.go":            "the fallback where nothing can notify is a real interval",
 		"adapters/sqlite/writer.go:Now":       "the busy timeout is a real wait for another process",
+		"internal/engine/act.go:NewTimer":     "how long a handler may ignore the end of its context is real time",
 		"internal/engine/await.go":            "the safety net of stores that cannot notify is a real interval",
 		"internal/engine/dispatch.go":         "the pause after a failing store is real, whatever the clock",
 		"internal/engine/due.go:After":        "the pause after a failing store is real, whatever the clock",
