@@ -464,3 +464,70 @@ func TestConcurrentOperatorsMakeOneVersionPerAction(t *testing.T) {
 		}
 	}
 }
+
+// TestAnActionThatLosesARaceIsJudgedAgain: another operator's commit comes between the read and the commit.
+func TestAnActionThatLosesARaceIsJudgedAgain(t *testing.T) {
+	for what, tt := range map[string]struct {
+		between string // what the other one does
+		do      func(op *workflow.Operator, id string) error
+		want    error
+		version uint // in the end
+	}{
+		"both pause":                {"pause", func(op *workflow.Operator, id string) error { return op.Pause(context.Background(), id, "mine") }, workflow.ErrRunPaused, 2},
+		"a pause, then a cancel":    {"pause", func(op *workflow.Operator, id string) error { return op.Cancel(context.Background(), id, "mine") }, nil, 3},
+		"a force, then a pause":     {"force", func(op *workflow.Operator, id string) error { return op.Pause(context.Background(), id, "mine") }, nil, 3},
+		"a force, then a retry":     {"force", func(op *workflow.Operator, id string) error { return op.RetryNow(context.Background(), id, "mine") }, workflow.ErrNothingToRetry, 2},
+		"a cancel, then an erasure": {"cancel", func(op *workflow.Operator, id string) error { return op.Erase(context.Background(), id) }, workflow.ErrUnfinished, 2},
+		"a force that was looked at": {"pause", func(op *workflow.Operator, id string) error {
+			return op.ForceStatus(context.Background(), id, 2, "mine", workflow.IfVersion(1))
+		}, workflow.ErrVersionConflict, 2},
+	} {
+		t.Run(what, func(t *testing.T) {
+			base := newStore(t)
+			b := workflow.NewBuilder[object, status]("race")
+			b.AddStep(statusA, func(context.Context, *run) (status, error) { return 0, workflow.RetryAfter(errTest, time.Hour) }, statusB)
+			b.AddCallback(statusB, goes(statusEnd), statusEnd)
+			w, err := b.BuildOn(base, workflow.WithLogger(&quietLog{}))
+			must(t, err)
+			w.Run(context.Background())
+			id := trigger(t, w, "f")
+			heldIn(t, base, id, backend.DeliveryBackingOff)
+			w.Stop()
+			var first atomic.Bool
+			late := &tapped{Backend: base, lookup: func(_ string, do func() (*backend.Record, error)) (*backend.Record, error) {
+				rec, err := do()
+				if first.CompareAndSwap(false, true) {
+					other := workflow.NewOperator(base).As("other")
+					must(t, map[string]func() error{
+						"pause":  func() error { return other.Pause(context.Background(), id, "theirs") },
+						"cancel": func() error { return other.Cancel(context.Background(), id, "theirs") },
+						"force":  func() error { return other.ForceStatus(context.Background(), id, int(statusB), "theirs") },
+					}[tt.between]())
+				}
+				return rec, err
+			}}
+			err = tt.do(workflow.NewOperator(&erasing{late, base}).As("me"), id)
+			if !errors.Is(err, tt.want) {
+				t.Errorf("%v, want %v", err, tt.want)
+			}
+			if rec, _ := base.Lookup(ctxFor(t), id); rec.Meta.Version != tt.version {
+				t.Errorf("it has version %d, want %d", rec.Meta.Version, tt.version)
+			}
+			held, err := base.Held(ctxFor(t), id)
+			must(t, err)
+			for _, d := range held {
+				if d.Receiver == backend.ReceiverStep && d.Attempts == 0 {
+					t.Errorf("the step that was left is tried again: %+v", d)
+				}
+			}
+		})
+	}
+}
+
+// erasing is a tapped store that removes runs, with an engine of its own.
+type erasing struct {
+	*tapped
+	backend.Eraser
+}
+
+func (b *erasing) Slot() *backend.Slot { return new(backend.Slot) }
