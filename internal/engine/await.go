@@ -62,7 +62,7 @@ func (e *Engine) Follow(ctx context.Context, runID string, poll time.Duration, s
 	}
 	defer e.leave()
 	if _, erases := e.b.(backend.Eraser); erases && poll <= 0 {
-		poll = eraseCheck
+		poll = e.eraseCheck
 	}
 	w := &waiter{wake: make(chan struct{}, 1)}
 	e.register(runID, w)
