@@ -3,6 +3,7 @@ package workflow_test
 import (
 	"context"
 	"errors"
+	"io"
 	"strconv"
 	"sync"
 	"testing"
@@ -38,6 +39,8 @@ type object struct {
 type (
 	run  = workflow.Run[object, status]
 	flow = workflow.Workflow[object, status]
+
+	reader = io.Reader
 )
 
 // patience bounds every wait of these tests; nothing waits that long unless something is broken.

@@ -31,6 +31,7 @@ const (
 	MethodLoadCursors Method = "LoadCursors"
 	MethodSaveCursors Method = "SaveCursors"
 	MethodJoin        Method = "Join"
+	MethodSignalSeen  Method = "SignalSeen"
 )
 
 // Fault says how often, and how, a method fails. The zero value never does.
@@ -152,6 +153,7 @@ func (f *Faulty) Commit(ctx context.Context, batch []*backend.Change) error {
 			again = append(again, &backend.Change{
 				Record: c.Record.Clone(), From: c.From, Cause: c.Cause, Actor: c.Actor,
 				Hold: c.Hold, Done: c.Done, Attempt: c.Attempt, Scrub: c.Scrub, Tx: c.Tx,
+				Expect: c.Expect, SignalID: c.SignalID, Wake: c.Wake,
 			})
 		}
 	}
@@ -242,6 +244,15 @@ func (f *Faulty) Join(ctx context.Context, workflowName string, buckets int, gra
 		return nil, err
 	}
 	return f.inner.Join(ctx, workflowName, buckets, granted)
+}
+
+// SignalSeen asks the Backend inside; one that is no SignalReader gives ErrUnsupported.
+func (f *Faulty) SignalSeen(ctx context.Context, runID, signalID string) (bool, error) {
+	r, ok := f.inner.(backend.SignalReader)
+	if !ok {
+		return false, fmt.Errorf("%w: %T is no signal reader", backend.ErrUnsupported, f.inner)
+	}
+	return faulty(ctx, f, MethodSignalSeen, func() (bool, error) { return r.SignalSeen(ctx, runID, signalID) })
 }
 
 // CheckTx asks the Backend inside; one that is no Transactor runs no function.

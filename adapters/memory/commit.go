@@ -125,6 +125,20 @@ func (t *table) guard(c *backend.Change) error {
 	return nil
 }
 
+// SignalSeen reports whether the run remembers the signal id.
+func (b *Backend) SignalSeen(ctx context.Context, runID, signalID string) (bool, error) {
+	if err := b.table.read(ctx, "look for signal"); err != nil {
+		return false, err
+	}
+	defer b.table.mu.RUnlock()
+	r := b.table.runs[runID]
+	if r == nil {
+		return false, nil
+	}
+	_, had := r.signals[signalID]
+	return had, nil
+}
+
 // remember keeps the id of a signal that the run has had.
 func (r *run) remember(signalID string) {
 	if r.signals == nil {

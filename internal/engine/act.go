@@ -106,8 +106,8 @@ func (f *Flow) tryAct(ctx context.Context, act Act, h *Handler, rec *backend.Rec
 		f.timersOf(c, rec)
 	case act.SignalID == "":
 		return nil, false, nil
-	default:
-		c.Hold, c.Expect = nil, rec.Meta.Version
+	default: // the id alone; the key, of which there is none, says whose
+		c.Expect, c.Done = rec.Meta.Version, []backend.DeliveryKey{{RunID: rec.RunID, Receiver: act.Receiver, Version: 1}}
 	}
 	err = f.engine.Commit(ctx, c)
 	return c, isOwn(err), err

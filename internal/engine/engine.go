@@ -24,6 +24,8 @@ type Engine struct {
 	log        atomic.Pointer[Log]
 	failing    atomic.Bool
 
+	lastArrival atomic.Int64 // of a signal
+
 	committer committer
 	notes     notes
 

@@ -145,7 +145,7 @@ func (f *Flow) applySignal(ctx context.Context, find func(ctx context.Context) (
 func (f *Flow) queueSignal(rec *backend.Record, s Signal, accepts bool, failures int) *backend.Change {
 	now := f.spec.Clock.Now()
 	d := backend.Delivery{
-		DeliveryKey:  backend.DeliveryKey{RunID: rec.RunID, Receiver: signalReceiver(s.Name), Version: uint(max(now.UnixNano(), 1))},
+		DeliveryKey:  backend.DeliveryKey{RunID: rec.RunID, Receiver: signalReceiver(s.Name), Version: f.engine.arrival(now)},
 		WorkflowName: f.spec.Name, Bucket: backend.BucketOf(rec.RunID, backend.DefaultBuckets),
 		State: backend.DeliveryQueued, Attempts: failures, Data: signalData(s),
 	}
@@ -158,6 +158,17 @@ func (f *Flow) queueSignal(rec *backend.Record, s Signal, accepts bool, failures
 		}
 	}
 	return &backend.Change{Hold: []backend.Delivery{d}, SignalID: s.ID, Expect: rec.Meta.Version, Wake: accepts}
+}
+
+// arrival numbers signals by the time of their arrival. Those of one process that come in one moment are numbered on.
+func (e *Engine) arrival(now time.Time) uint {
+	for {
+		last := e.lastArrival.Load()
+		next := max(now.UnixNano(), last+1)
+		if e.lastArrival.CompareAndSwap(last, next) {
+			return uint(next)
+		}
+	}
 }
 
 func (f *Flow) signalSeen(ctx context.Context, runID, id string) (bool, error) {
