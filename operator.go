@@ -137,7 +137,8 @@ func WithObject(encoded []byte) ForceOption {
 // WithStatusName says what the status is called, for those who read the run without the workflow's code. It is not needed with it.
 func WithStatusName(name string) ForceOption { return func(f *force) { f.Description = name } }
 
-// WithEnd says that nothing leads out of the status, so that the run is completed there. With the workflow's code the graph decides.
+// WithEnd says that nothing leads out of the status, so that the run is completed there at once. With the workflow's code the graph decides, and
+// without both the process that holds the run's role completes it.
 func WithEnd() ForceOption { return func(f *force) { f.Terminal = true } }
 
 // IfVersion makes the action fail with [ErrVersionConflict] unless the run still has that version: what was decided by looking at it still holds.
