@@ -88,7 +88,7 @@ func (w *Workflow[Type, Status]) addConnectors(on Backend, configs []*connectorC
 			shards:   min(max(o.parallelCount, 1), maxUnacked),
 			policy:   o.policy().WithDefaults(), deadline: o.deadline, lag: o.lag,
 			stopTimeout: w.opts.stopTimeout, clock: w.clock, log: w.log, counter: w.opts.errorCounter,
-			room: make(chan struct{}, 1),
+			noJitter: w.opts.noJitter, room: make(chan struct{}, 1),
 		}
 		role := engine.Role{Name: readerName(w.name, name), Classic: c.process}
 		c.hold = func(ctx context.Context, fn func(context.Context)) { w.flow.Singleton(ctx, role, fn) }

@@ -164,7 +164,7 @@ func (w *Workflow[Type, Status]) attemptRun(a *engine.Attempt) (*Run[Type, Statu
 		return nil, err
 	}
 	encode := func(object *Type) ([]byte, error) { return w.encodeWith(object, more) }
-	return &Run[Type, Status]{TypedRecord: *t, controller: &controller[Type, Status]{w: w, runID: a.Record.RunID}, attempt: a, encode: encode}, nil
+	return &Run[Type, Status]{TypedRecord: *t, controller: w.RunStateController(a.Record.RunID), attempt: a, encode: encode}, nil
 }
 
 // typedRecord decodes a record's object, for code that only reads it.

@@ -30,10 +30,10 @@ func TestConnectorsWaitExactlyToo(t *testing.T) {
 		b := orders()
 		outside := &unreachable{}
 		b.AddConnector("payments", outside, func(context.Context, workflow.API[order, status], *workflow.ConnectorEvent) error { return nil }).
-			WithOptions(workflow.ErrBackOff(time.Hour), workflow.MaxBackOff(3*time.Hour))
+			WithOptions(workflow.ErrBackOff(10*time.Second), workflow.MaxBackOff(30*time.Second))
 		workflowtest.Start(t, b)
-		t.Advance(9 * time.Hour)
-		if want := []time.Duration{0, time.Hour, 3 * time.Hour, 6 * time.Hour, 9 * time.Hour}; !slices.Equal(outside.tried, want) {
+		t.Advance(90 * time.Second)
+		if want := []time.Duration{0, 10 * time.Second, 30 * time.Second, 60 * time.Second, 90 * time.Second}; !slices.Equal(outside.tried, want) {
 			t.Errorf("it was tried after %v, want %v", outside.tried, want)
 		}
 	})

@@ -192,6 +192,11 @@ func (e *Engine) own(t *task) (*member, error) {
 		if machine.TimerIsVoid(t.rec, t.key.Version) {
 			return e.nothing(t), nil
 		}
+		if next, err := machine.Complete(t.rec, spec.Graph, now); err == nil { // who forced it there did not know that it is an end
+			c := &backend.Change{Record: next}
+			t.role.flow.timersOf(c, t.rec)
+			return e.advance(t, c), nil
+		}
 		rows, err := t.role.flow.timers(t.rec, now)
 		if err != nil {
 			t.handler = &Handler{Policy: spec.Retry}

@@ -65,13 +65,13 @@ func (f *Flow) retainOnce(ctx context.Context, eraser backend.Eraser) (wait time
 				continue
 			}
 			if batch = append(batch, &backend.Erasure{RunID: rec.RunID, Version: rec.Meta.Version}); len(batch) == eraseBatch {
-				if err := f.Erase(ctx, eraser, batch); err != nil {
+				if err := f.engine.eraseAll(ctx, eraser, batch); err != nil {
 					return again, err
 				}
 				batch = nil
 			}
 		}
-		if err := f.Erase(ctx, eraser, batch); err != nil {
+		if err := f.engine.eraseAll(ctx, eraser, batch); err != nil {
 			return again, err
 		}
 		if mark = page.Mark; mark != 0 {
@@ -129,8 +129,8 @@ func (f *Flow) atRest(runID string) bool {
 	return true
 }
 
-// Erase erases runs for good. What was erased, or has moved or gone meanwhile, is settled; the error joins what else was refused.
-func (f *Flow) Erase(ctx context.Context, eraser backend.Eraser, batch []*backend.Erasure) error {
+// eraseAll erases runs for good. What was erased, or has moved or gone meanwhile, is settled; the error joins what else was refused.
+func (e *Engine) eraseAll(ctx context.Context, eraser backend.Eraser, batch []*backend.Erasure) error {
 	if len(batch) == 0 {
 		return nil
 	}
@@ -139,7 +139,10 @@ func (f *Flow) Erase(ctx context.Context, eraser backend.Eraser, batch []*backen
 	}
 	var refused []error
 	for _, x := range batch {
-		if x.Err != nil && !errors.Is(x.Err, backend.ErrVersionConflict) && !errors.Is(x.Err, backend.ErrRecordNotFound) {
+		switch {
+		case x.Err == nil:
+			e.Erased(x.RunID)
+		case !errors.Is(x.Err, backend.ErrVersionConflict) && !errors.Is(x.Err, backend.ErrRecordNotFound):
 			refused = append(refused, x.Err)
 		}
 	}
