@@ -207,8 +207,8 @@ func (t *txn) committed() {
 	maps.Copy(t.w.flows, t.flows)
 	if t.scrub {
 		// The old bytes are gone from the database; this takes them out of the write-ahead log too, unless a reader is in
-		// the way, in which case the next checkpoint does.
-		_, _ = t.c.pragma(context.Background(), "wal_checkpoint(TRUNCATE)")
+		// the way, in which case the next checkpoint does. The connection may be another one than the transaction's by now.
+		_, _ = t.w.c.pragma(context.Background(), "wal_checkpoint(TRUNCATE)")
 	}
 	t.now.head = t.next - 1
 	t.w.erasures = t.now.erasures
