@@ -23,6 +23,6 @@
 // store of its own; those that measure idleness run alone, before the others, so call the suites from a test that is not
 // parallel itself.
 //
-// The suites are proved by a reference store and a reference streamer, in which about a hundred mistakes are planted one at a
+// The suites are proved by a reference store and a reference streamer, in which more than 150 mistakes are planted one at a
 // time: each is noticed, and there is no case that notices none.
 package adaptertest

@@ -31,6 +31,11 @@ const (
 	MethodLoadCursors Method = "LoadCursors"
 	MethodSaveCursors Method = "SaveCursors"
 	MethodJoin        Method = "Join"
+	MethodFind        Method = "Find"
+	MethodCount       Method = "Count"
+	MethodListHeld    Method = "ListHeld"
+	MethodErase       Method = "Erase"
+	MethodEnded       Method = "Ended"
 )
 
 // Fault says how often, and how, a method fails. The zero value never does.
@@ -48,6 +53,11 @@ type Fault struct {
 
 // Faulty is a [backend.Backend] that fails on purpose. What it does not break it hands to the Backend inside.
 //
+// It has the methods of every capability ([backend.Finder], [backend.HeldLister], [backend.Eraser], [backend.DueWatcher],
+// [backend.Transactor]), whatever is inside. Where the Backend inside lacks one they fail with [backend.ErrUnsupported]; CheckTx with
+// [backend.ErrTxUnsupported], and WatchDue never calls. So a test that wants to see what is done without a capability must hide the methods, by
+// struct{ backend.Backend }.
+//
 // All methods may be called concurrently. With one caller at a time, the same seed and the same calls give the same faults.
 type Faulty struct {
 	inner backend.Backend
@@ -62,6 +72,10 @@ type Faulty struct {
 var (
 	_ backend.Backend    = (*Faulty)(nil)
 	_ backend.Transactor = (*Faulty)(nil)
+	_ backend.Finder     = (*Faulty)(nil)
+	_ backend.HeldLister = (*Faulty)(nil)
+	_ backend.Eraser     = (*Faulty)(nil)
+	_ backend.DueWatcher = (*Faulty)(nil)
 )
 
 // NewFaulty wraps a Backend. Nothing fails until [Faulty.Set] is called.
@@ -152,6 +166,7 @@ func (f *Faulty) Commit(ctx context.Context, batch []*backend.Change) error {
 			again = append(again, &backend.Change{
 				Record: c.Record.Clone(), From: c.From, Cause: c.Cause, Actor: c.Actor,
 				Hold: c.Hold, Done: c.Done, Attempt: c.Attempt, Scrub: c.Scrub, Tx: c.Tx,
+				Expect: c.Expect, SignalID: c.SignalID, Wake: c.Wake,
 			})
 		}
 	}

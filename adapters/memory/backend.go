@@ -26,6 +26,9 @@ var (
 	_ backend.Backend    = (*Backend)(nil)
 	_ backend.Transactor = (*Backend)(nil)
 	_ backend.Checker    = (*Backend)(nil)
+	_ backend.Finder     = (*Backend)(nil)
+	_ backend.HeldLister = (*Backend)(nil)
+	_ backend.Eraser     = (*Backend)(nil)
 )
 
 // Option sets one of the options of [New] and [NewRecordStore].
@@ -33,6 +36,7 @@ type Option func(o *options)
 
 type options struct {
 	clock backend.Clock
+	keep  kept
 }
 
 // WithClock sets the clock that stamps outbox events and what the classic parts stamp. The default, also for nil, is the machine's clock.
@@ -40,7 +44,17 @@ func WithClock(clock backend.Clock) Option {
 	return func(o *options) { o.clock = clock }
 }
 
-func makeOptions(opts []Option) options {
+// WithHistory sets how many versions of a run are kept, the newest, and how many of those with their object: of older ones it is known
+// when the run moved where, and why. Zero or less leaves the default, which is 100 objects and 10,000 versions in a [Backend], and
+// 1,000 of both in a store of [NewRecordStore]. At least as many versions are kept as objects.
+//
+// More is kept where somebody still needs it: what the cursor of the run's bucket has not passed, and what a stored delivery to a hook
+// tells of.
+func WithHistory(objects, versions int) Option {
+	return func(o *options) { o.keep = kept{objects: objects, versions: versions} }
+}
+
+func makeOptions(opts []Option, keep kept) options {
 	var o options
 	for _, opt := range opts {
 		opt(&o)
@@ -48,13 +62,20 @@ func makeOptions(opts []Option) options {
 	if o.clock == nil {
 		o.clock = backend.RealClock{}
 	}
+	if o.keep.objects <= 0 {
+		o.keep.objects = keep.objects
+	}
+	if o.keep.versions <= 0 {
+		o.keep.versions = keep.versions
+	}
+	o.keep.versions = max(o.keep.versions, o.keep.objects)
 	return o
 }
 
 // New returns an empty Backend.
 func New(opts ...Option) *Backend {
-	clock := makeOptions(opts).clock
-	t := newTable(clock, newLog())
+	o := makeOptions(opts, kept{objects: 100, versions: 10_000})
+	clock, t := o.clock, newTable(o, newLog())
 	return &Backend{
 		table:       t,
 		roles:       roles{contests: make(map[string]*contest)},

@@ -42,9 +42,9 @@ func check(t *testing.T, b *Backend) []string {
 
 // change replaces a version's record by a changed copy.
 func change(r *run, i int, do func(rec *backend.Record)) {
-	rec := *r.versions.at(i).Record
+	rec := *r.versions[i].Record
 	do(&rec)
-	r.versions.at(i).Record = &rec
+	r.versions[i].Record = &rec
 }
 
 // TestCheckFindsWhatIsBroken damages a sound Backend in one way at a time.
@@ -58,16 +58,16 @@ func TestCheckFindsWhatIsBroken(t *testing.T) {
 	}{
 		"gap in the versions":      {func(t *table, a *run) { change(a, 1, func(r *backend.Record) { r.Meta.Version = 7 }) }, "I2: run run-a: version 7"},
 		"record is not the newest": {func(t *table, a *run) { a.record = a.record.Clone() }, "I2: run run-a: its record"},
-		"history lacks the oldest": {func(t *table, a *run) { a.versions.items = a.versions.items[1:] }, "I2: run run-a: its history"},
-		"no history":               {func(t *table, a *run) { a.versions.items = nil }, "I2: run run-a: has no"},
+		"history lacks the oldest": {func(t *table, a *run) { a.versions = a.versions[1:] }, "I2: run run-a: its history"},
+		"no history":               {func(t *table, a *run) { a.versions = nil }, "I2: run run-a: has no"},
 		"run cannot be looked up":  {func(t *table, a *run) { delete(t.runs, "run-a") }, "I2: 2 runs"},
-		"position repeated":        {func(t *table, a *run) { a.versions.at(1).Pos = 1 }, "I2: run run-a: version 2 has position"},
-		"came from elsewhere":      {func(t *table, a *run) { a.versions.at(1).From.Status = 77 }, "I3: run run-a: version 2 comes from"},
+		"position repeated":        {func(t *table, a *run) { a.versions[1].Pos = 1 }, "I2: run run-a: version 2 has position"},
+		"came from elsewhere":      {func(t *table, a *run) { a.versions[1].From.Status = 77 }, "I3: run run-a: version 2 comes from"},
 		"left a finished state": {func(t *table, a *run) {
 			change(a, 1, func(r *backend.Record) { r.RunState = backend.RunStateCompleted })
 		}, "I3: run run-a: version 3 is"},
 		"entry lost":                {func(t *table, a *run) { *t.log.slot(2) = *t.log.slot(3) }, "I2: run run-a: position 2"},
-		"entry forgotten too early": {func(t *table, a *run) { a.versions.push(&backend.Entry{Record: a.record, Pos: 99}, 5) }, "I2: run run-a: 3 of its versions"},
+		"entry forgotten too early": {func(t *table, a *run) { a.versions = append(a.versions, &backend.Entry{Record: a.record, Pos: 99}) }, "I2: run run-a: 3 of its versions"},
 		"delivery lost":             {func(t *table, a *run) { a.held = nil }, "I4: 2 deliveries are stored"},
 		"delivery of another run":   {func(t *table, a *run) { a.held.RunID = "run-b" }, "I4: run run-a: it holds"},
 		"delivery of the future":    {func(t *table, a *run) { a.held.Version = 9 }, "I4: run run-a: it has version 3"},
@@ -76,9 +76,27 @@ func TestCheckFindsWhatIsBroken(t *testing.T) {
 		"due out of order":          {func(t *table, a *run) { p := a.workflow.due.pages[0]; p[0], p[1] = p[1], p[0] }, "I4: run run-a: delivery"},
 		"cursor beyond the log":     {func(t *table, a *run) { a.workflow.cursors.move(3, 1000) }, "I5: the cursor"},
 		"two unfinished runs": {func(t *table, a *run) {
-			f := a.foreign
-			f.runs = append(f.runs, t.runs["run-b"])
+			a.foreign.runs.add(t.runs["run-b"])
 		}, "I7: run run-b: is unfinished"},
+		"keys out of order":        {func(t *table, a *run) { a.key = 7 }, "I2: all runs: key"},
+		"listed, and erased":       {func(t *table, a *run) { a.erased = true }, "I2: all runs: 1 are erased, 0"},
+		"lists of other lengths":   {func(t *table, a *run) { a.workflow.order.runs = a.workflow.order.runs[:1] }, "I2: 2 runs are listed, those"},
+		"erased and in the log":    {func(t *table, a *run) { t.runs["run-b"].erased = true }, "I2: run run-b: position"},
+		"erased and waiting":       {func(t *table, a *run) { a.workflow.late[&run{erased: true}] = struct{}{} }, "I2: an erased run of workflow"},
+		"erased and in the outbox": {func(t *table, a *run) { t.post(a, backend.OutboxEventData{ID: "x"}); a.erased = true }, "I2: an outbox event"},
+		"foreign id without runs":  {func(t *table, a *run) { a.workflow.foreign["z"] = &foreign{id: "z"} }, "I2: foreign id"},
+		"object lost and not said": {func(t *table, a *run) { a.bare = 1 }, "I6: run run-a: 1 of 3"},
+		"object said to be lost":   {func(t *table, a *run) { a.versions[0].Trimmed = true }, "I6: run run-a: version 1 says"},
+		"hooks miscounted":         {func(t *table, a *run) { a.hooks = 2 }, "I4: run run-a: it holds 0 deliveries to hooks"},
+		"given up and not listed": {func(t *table, a *run) {
+			a.workflow.due.remove(a.held)
+			a.held.Due, a.held.State = time.Time{}, backend.DeliveryHeld
+		}, "I4: run run-a: delivery"},
+		"listed and not given up": {func(t *table, a *run) { a.workflow.givenUp.insert(a.held) }, "I4: 1 deliveries are listed as given up"},
+		"object lost under a hook": {func(t *table, a *run) {
+			t.keep.objects, a.bare, a.hooks, a.held.Receiver = 1, 1, 1, "hook:Paused"
+			a.versions[0].Trimmed = true
+		}, "I6: run run-a: version 1 has lost"},
 		"foreign id free": {func(t *table, a *run) { a.foreign.active = nil }, "I7: run run-a: foreign id"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -103,7 +121,7 @@ func TestCheckIsBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, r := range b.table.order {
+	for _, r := range b.table.order.runs {
 		r.foreign.active = nil
 	}
 	if found := check(t, b); len(found) != maxViolations {
@@ -138,12 +156,18 @@ func TestMapsAreMadeAnewAfterABurst(t *testing.T) {
 		t.Errorf("after a burst of %d the map of deliveries remembers %d", manyKeys+1, b.table.held.most)
 	}
 	s := NewRecordStore()
-	w := s.table.workflow("orders")
-	for i := range manyKeys + 1 {
-		s.table.post(w, backend.OutboxEventData{ID: fmt.Sprint(i)})
+	if err := s.Store(t.Context(), rec); err != nil {
+		t.Fatal(err)
 	}
 	for i := range manyKeys + 1 {
-		if !s.table.unpost(fmt.Sprint(i)) {
+		s.table.post(s.table.runs["a"], backend.OutboxEventData{ID: fmt.Sprint(i)})
+	}
+	events, err := s.ListOutboxEvents(t.Context(), "orders", 2*manyKeys)
+	if err != nil || len(events) != manyKeys+2 {
+		t.Fatal(len(events), err)
+	}
+	for _, e := range events {
+		if !s.table.unpost(e.ID) {
 			t.Fatal("an event is not there")
 		}
 	}

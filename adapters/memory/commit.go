@@ -10,8 +10,8 @@ import (
 // Commit stores every change of the batch that the rules allow, in order. See [backend.Committer] for the contract.
 //
 // A change fails alone with backend.ErrVersionConflict, ErrWorkflowInProgress, ErrInvalidID (also where the run belongs to
-// another workflow or foreign id), ErrTooLarge, ErrRecordNotFound (a delivery or an attempt of an unknown run), ErrTxUnsupported or
-// *backend.TxError. The call as a whole fails with the context's error, when it ended before anything was stored, and with
+// another workflow or foreign id), ErrTooLarge, ErrRecordNotFound (a delivery, an attempt, an expected version or a signal of an unknown
+// run), ErrDuplicateSignal, ErrTxUnsupported or *backend.TxError. The call as a whole fails with the context's error, when it ended before anything was stored, and with
 // backend.ErrClosed.
 //
 // Other commits wait while a function of the transaction runs, readers do not. Members of the batch that come before it can
@@ -66,6 +66,9 @@ func (t *table) change(ctx context.Context, c *backend.Change) error {
 			t.scrub(t.runs[c.Record.RunID])
 		}
 	}
+	if c.SignalID != "" {
+		t.runs[c.RunID()].remember(c.SignalID)
+	}
 	for i := range c.Hold {
 		t.hold(t.runs[c.Hold[i].RunID], &c.Hold[i])
 	}
@@ -85,6 +88,9 @@ func (t *table) allow(c *backend.Change) (v verdict, err error) {
 			return v, err
 		}
 	}
+	if err := t.guard(c); err != nil {
+		return v, err
+	}
 	for i := range c.Hold {
 		if err := t.knows(c.Hold[i].RunID, c); err != nil {
 			return v, err
@@ -94,6 +100,37 @@ func (t *table) allow(c *backend.Change) (v verdict, err error) {
 		return v, t.knows(c.Attempt.RunID, c)
 	}
 	return v, nil
+}
+
+// guard says whether the run is as the change expects it, and has not had its signal.
+func (t *table) guard(c *backend.Change) error {
+	if c.Expect == 0 && c.SignalID == "" {
+		return nil
+	}
+	runID := c.RunID()
+	r := t.runs[runID]
+	switch {
+	case c.Expect != 0 && r == nil:
+		return errNoRun(runID)
+	case c.Expect != 0 && r.record.Meta.Version != c.Expect:
+		return &backend.ConflictError{RunID: runID, Want: c.Expect, Have: r.record.Meta.Version}
+	case c.SignalID == "":
+		return nil
+	case r == nil:
+		return t.knows(runID, c)
+	}
+	if _, had := r.signals[c.SignalID]; had {
+		return fmt.Errorf("%w: run %s", backend.ErrDuplicateSignal, backend.Quote(runID))
+	}
+	return nil
+}
+
+// remember keeps the id of a signal that the run has had.
+func (r *run) remember(signalID string) {
+	if r.signals == nil {
+		r.signals = make(map[string]struct{})
+	}
+	r.signals[signalID] = struct{}{}
 }
 
 // write takes mu for a change, unless the context has ended or the Backend is closed. The caller unlocks.

@@ -46,14 +46,18 @@ func (c *cursors) move(bucket int, pos int64) {
 	c.settle()
 }
 
+// count is the number of buckets.
+func (c *cursors) count() int {
+	if c.buckets == 0 {
+		return backend.DefaultBuckets
+	}
+	return c.buckets
+}
+
 // settle computes what every cursor has passed.
 func (c *cursors) settle() {
-	buckets := c.buckets
-	if buckets == 0 {
-		buckets = backend.DefaultBuckets
-	}
 	c.low = c.at(0, 0)
-	for bucket := 1; bucket < buckets; bucket++ {
+	for bucket := 1; bucket < c.count(); bucket++ {
 		c.low = min(c.low, c.at(bucket, 0))
 	}
 }
@@ -100,5 +104,12 @@ func (b *Backend) SaveCursors(ctx context.Context, moved []backend.Cursor) error
 		t.workflow(c.WorkflowName).cursors.move(c.Bucket, c.Pos)
 	}
 	t.log.trim()
+	for _, c := range moved {
+		for r := range t.workflow(c.WorkflowName).late {
+			if backend.BucketOf(r.record.RunID, r.workflow.cursors.count()) == c.Bucket {
+				t.forget(r)
+			}
+		}
+	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/stillwater-go/workflow/backend"
 )
@@ -21,6 +22,22 @@ type delivery struct {
 	backend.Delivery
 	run        *run
 	prev, next *delivery // of the same run
+}
+
+// hookPrefix begins the receiver of a delivery to a hook.
+const hookPrefix = "hook:"
+
+func (d *delivery) isHook() bool { return strings.HasPrefix(string(d.Receiver), hookPrefix) }
+
+// index is where the delivery is found by what it waits for; nil where it need not be.
+func (d *delivery) index() *dueIndex {
+	switch {
+	case !d.Due.IsZero():
+		return &d.run.workflow.due
+	case d.State == backend.DeliveryHeld:
+		return &d.run.workflow.givenUp
+	}
+	return nil
 }
 
 func (d *delivery) mark() backend.DueMark { return backend.DueMark{Due: d.Due, Key: d.DeliveryKey} }
@@ -43,15 +60,18 @@ func (t *table) hold(r *run, given *backend.Delivery) {
 		r.held = d
 		t.held.byKey[given.DeliveryKey] = d
 		t.held.most = max(t.held.most, len(t.held.byKey))
-	} else if !d.Due.IsZero() {
-		r.workflow.due.remove(d)
+		if strings.HasPrefix(string(given.Receiver), hookPrefix) {
+			r.hooks++
+		}
+	} else if x := d.index(); x != nil {
+		x.remove(d)
 	}
 	d.Delivery = *given
 	d.WorkflowName = r.workflow.name
 	d.Due = given.Due.Round(0) // without the monotonic part, which would take part in comparisons
 	d.Data = bytes.Clone(given.Data)
-	if !d.Due.IsZero() {
-		r.workflow.due.insert(d)
+	if x := d.index(); x != nil {
+		x.insert(d)
 	}
 }
 
@@ -61,8 +81,8 @@ func (t *table) done(key backend.DeliveryKey) {
 	if d == nil {
 		return
 	}
-	if !d.Due.IsZero() {
-		d.run.workflow.due.remove(d)
+	if x := d.index(); x != nil {
+		x.remove(d)
 	}
 	if d.prev != nil {
 		d.prev.next = d.next
@@ -76,6 +96,10 @@ func (t *table) done(key backend.DeliveryKey) {
 	if len(t.held.byKey) == 0 && t.held.most > manyKeys { // a map never gives its memory back
 		t.held = deliveries{byKey: make(map[backend.DeliveryKey]*delivery)}
 	}
+	if d.isHook() {
+		d.run.hooks--
+		t.forget(d.run)
+	}
 }
 
 // manyKeys is the size from which a map that became empty is made anew.
@@ -84,7 +108,19 @@ const manyKeys = 4096
 // Due returns at most limit deliveries of the workflow that have a due time, past the mark, in the order of (due, run id,
 // receiver, version).
 func (b *Backend) Due(ctx context.Context, workflowName string, after backend.DueMark, limit int) ([]backend.Delivery, error) {
-	if err := b.table.read(ctx, "due deliveries"); err != nil {
+	after.Due = after.Due.Round(0)
+	return b.indexed(ctx, "due deliveries", workflowName, func(w *workflow) *dueIndex { return &w.due }, after, limit)
+}
+
+// ListHeld returns at most limit deliveries of the workflow that are given up (state backend.DeliveryHeld, no due time), past the key, in the
+// order of (run id, receiver, version).
+func (b *Backend) ListHeld(ctx context.Context, workflowName string, after backend.DeliveryKey, limit int) ([]backend.Delivery, error) {
+	return b.indexed(ctx, "list held deliveries", workflowName, func(w *workflow) *dueIndex { return &w.givenUp }, backend.DueMark{Key: after}, limit)
+}
+
+// indexed returns at most limit deliveries past the mark from one of the workflow's indexes.
+func (b *Backend) indexed(ctx context.Context, op, workflowName string, index func(*workflow) *dueIndex, after backend.DueMark, limit int) ([]backend.Delivery, error) {
+	if err := b.table.read(ctx, op); err != nil {
 		return nil, err
 	}
 	defer b.table.mu.RUnlock()
@@ -92,9 +128,8 @@ func (b *Backend) Due(ctx context.Context, workflowName string, after backend.Du
 	if w == nil || limit <= 0 {
 		return nil, nil
 	}
-	after.Due = after.Due.Round(0)
 	var out []backend.Delivery
-	w.due.after(after, func(d *delivery) bool {
+	index(w).after(after, func(d *delivery) bool {
 		out = append(out, d.copy())
 		return len(out) < limit
 	})

@@ -5,7 +5,7 @@ import "github.com/stillwater-go/workflow/backend"
 // segmentSize is how many entries the log allocates at once.
 const segmentSize = 512
 
-// log is the sequence of entries. Positions count from 1 without gaps. Only a prefix is ever forgotten.
+// log is the sequence of entries. Positions count from 1. Their prefix is forgotten, and the slots of erased runs are empty.
 type log struct {
 	segments []*[segmentSize]slot
 	base     int64 // position of the first slot of the first segment
@@ -44,20 +44,34 @@ func (l *log) read(after int64, limit int) []backend.Entry {
 	if n <= 0 {
 		return nil
 	}
-	out := make([]backend.Entry, n)
-	for i := range out {
-		s := l.slot(from + int64(i))
-		out[i] = *s.entry
-		out[i].Current = s.entry.Record == s.run.record
-		out[i].Held = s.run.held != nil
+	out := make([]backend.Entry, 0, n)
+	for pos := from; pos <= l.head && len(out) < limit; pos++ {
+		s := l.slot(pos)
+		if s.entry == nil {
+			continue
+		}
+		e := *s.entry
+		e.Current = s.entry.Record == s.run.record
+		e.Held = s.run.held != nil
+		out = append(out, e)
 	}
 	return out
 }
 
-// each calls visit with every entry kept, in order, while it returns true.
-func (l *log) each(visit func(slot) bool) {
+// drop empties the slot at the position, if it is kept and the run's.
+func (l *log) drop(pos int64, r *run) {
+	if pos < l.first {
+		return
+	}
+	if s := l.slot(pos); s.run == r {
+		*s = slot{}
+	}
+}
+
+// each calls visit with every slot kept, in order, while it returns true.
+func (l *log) each(visit func(*slot) bool) {
 	for pos := l.first; pos <= l.head; pos++ {
-		if !visit(*l.slot(pos)) {
+		if !visit(l.slot(pos)) {
 			return
 		}
 	}
@@ -67,7 +81,7 @@ func (l *log) each(visit func(slot) bool) {
 func (l *log) trim() {
 	for l.first <= l.head {
 		s := l.slot(l.first)
-		if l.first > s.run.workflow.cursors.low {
+		if s.run != nil && l.first > s.run.workflow.cursors.low {
 			break
 		}
 		*s = slot{}

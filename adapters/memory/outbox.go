@@ -21,17 +21,19 @@ type eventList struct{ first, last *outgoing }
 // outgoing is one event that waits.
 type outgoing struct {
 	event      backend.OutboxEvent
-	workflow   *workflow
+	run        *run
 	prev, next *outgoing
 }
 
-// post leaves an event.
-func (t *table) post(w *workflow, data backend.OutboxEventData) {
+// post leaves an event of a run.
+func (t *table) post(r *run, data backend.OutboxEventData) {
+	w := r.workflow
 	o := &outgoing{
-		event:    backend.OutboxEvent{ID: data.ID, WorkflowName: w.name, Data: data.Data, CreatedAt: t.clock.Now()},
-		workflow: w,
-		prev:     w.outgoing.last,
+		event: backend.OutboxEvent{ID: data.ID, WorkflowName: w.name, Data: data.Data, CreatedAt: t.clock.Now()},
+		run:   r,
+		prev:  w.outgoing.last,
 	}
+	r.waiting++
 	if o.prev == nil {
 		w.outgoing.first = o
 	} else {
@@ -48,7 +50,8 @@ func (t *table) unpost(id string) bool {
 	if o == nil {
 		return false
 	}
-	list := &o.workflow.outgoing
+	o.run.waiting--
+	list := &o.run.workflow.outgoing
 	if o.prev == nil {
 		list.first = o.next
 	} else {

@@ -22,7 +22,7 @@ var (
 
 // NewRecordStore returns an empty store of its own, which belongs to no Backend and keeps no log.
 func NewRecordStore(opts ...Option) *RecordStore {
-	return &RecordStore{table: newTable(makeOptions(opts).clock, nil)}
+	return &RecordStore{table: newTable(makeOptions(opts, kept{objects: 1000, versions: 1000}), nil)}
 }
 
 // Store writes the record and leaves an outbox event, together. See [backend.RecordStore] for the rules; it fails with
@@ -66,7 +66,7 @@ func (t *table) store(ctx context.Context, rec *backend.Record, event backend.Ou
 		}
 	}
 	t.put(v, rec, v.run.point(), backend.CauseStore, "")
-	t.post(t.runs[rec.RunID].workflow, event)
+	t.post(t.runs[rec.RunID], event)
 	return nil
 }
 
@@ -92,8 +92,8 @@ func (s *RecordStore) List(ctx context.Context, workflowName string, offset int6
 	return out, err
 }
 
-// Snapshots returns copies of what was stored of the run, oldest first, each version and each record of version 0. The last
-// 1,000 are kept. There are none where the names are not those of the run.
+// Snapshots returns copies of what was stored of the run, oldest first, each version and each record of version 0, as many as are kept
+// (see [WithHistory]); older ones have no object. There are none where the names are not those of the run.
 func (s *RecordStore) Snapshots(workflowName, foreignID, runID string) []*backend.Record {
 	s.table.mu.RLock()
 	defer s.table.mu.RUnlock()
@@ -101,9 +101,9 @@ func (s *RecordStore) Snapshots(workflowName, foreignID, runID string) []*backen
 	if r == nil || r.workflow.name != workflowName || r.foreign.id != foreignID {
 		return nil
 	}
-	out := make([]*backend.Record, r.versions.len())
+	out := make([]*backend.Record, len(r.versions))
 	for i := range out {
-		out[i] = r.versions.at(i).Record.Clone()
+		out[i] = r.versions[i].Record.Clone()
 	}
 	return out
 }

@@ -1,8 +1,10 @@
 package memory
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"sort"
 
 	"github.com/stillwater-go/workflow/backend"
@@ -47,8 +49,8 @@ func (b *Backend) List(ctx context.Context, workflowName string, offset int64, l
 	return b.table.list(ctx, workflowName, offset, limit, order, filters)
 }
 
-// History returns the kept versions of a run above after, in order, at most limit; none of a run that does not exist. The last 1,000
-// versions are kept.
+// History returns the kept versions of a run above after, in order, at most limit; none of a run that does not exist. See
+// [WithHistory] for how many are kept.
 func (b *Backend) History(ctx context.Context, runID string, after uint, limit int) ([]backend.Entry, error) {
 	if err := b.table.read(ctx, "history"); err != nil {
 		return nil, err
@@ -58,11 +60,11 @@ func (b *Backend) History(ctx context.Context, runID string, after uint, limit i
 	if r == nil || limit <= 0 {
 		return nil, nil
 	}
-	n := r.versions.len()
-	from := sort.Search(n, func(i int) bool { return r.versions.at(i).Record.Meta.Version > after })
+	n := len(r.versions)
+	from := sort.Search(n, func(i int) bool { return r.versions[i].Record.Meta.Version > after })
 	out := make([]backend.Entry, 0, min(limit, n-from))
 	for i := from; i < n && len(out) < limit; i++ {
-		out = append(out, *r.versions.at(i))
+		out = append(out, *r.versions[i])
 	}
 	return out, nil
 }
@@ -102,7 +104,7 @@ func (t *table) latest(ctx context.Context, workflowName, foreignID string) (*ba
 	defer t.mu.RUnlock()
 	if w := t.workflows[workflowName]; w != nil {
 		if f := w.foreign[foreignID]; f != nil {
-			return f.runs[len(f.runs)-1].record, nil
+			return f.runs.newest().record, nil
 		}
 	}
 	return nil, fmt.Errorf("%w: workflow %s, foreign id %s", backend.ErrRecordNotFound, backend.Quote(workflowName), backend.Quote(foreignID))
@@ -110,78 +112,118 @@ func (t *table) latest(ctx context.Context, workflowName, foreignID string) (*ba
 
 // list returns a page of runs. The objects are those of the store.
 func (t *table) list(ctx context.Context, workflowName string, offset int64, limit int, order backend.OrderType, filters []backend.RecordFilter) ([]backend.Record, error) {
+	filter := backend.MakeFilter(filters...)
 	if err := t.read(ctx, "list"); err != nil {
 		return nil, err
 	}
-	filter := backend.MakeFilter(filters...)
-	from := t.candidates(workflowName, filter)
+	key := int64(0)
+	if offset = max(offset, 0); len(filters) == 0 { // every run matches: go to the place
+		key, offset = t.candidates(workflowName, filter).skip(offset, descending(order))
+	}
 	t.mu.RUnlock()
 	if limit <= 0 {
 		return nil, nil
 	}
-	offset = max(offset, 0)
-	if len(filters) == 0 { // every run matches: go to the place
-		offset = min(offset, int64(len(from)))
-		if order == backend.OrderTypeDescending {
-			from = from[:int64(len(from))-offset]
-		} else {
-			from = from[offset:]
-		}
-		offset = 0
-	}
 	var out []backend.Record
-	for len(from) > 0 && len(out) < limit {
-		stride := from
-		if n := min(listStride, len(from)); order == backend.OrderTypeDescending {
-			from, stride = from[:len(from)-n], from[len(from)-n:]
-		} else {
-			from, stride = from[n:], from[:n]
+	err := t.walk(ctx, "list", workflowName, filter, key, descending(order), func(r *run) bool {
+		if offset > 0 {
+			offset--
+			return true
 		}
-		if err := t.read(ctx, "list"); err != nil {
-			return nil, err
-		}
-		out, offset = match(out, stride, offset, limit, order, filter)
-		t.mu.RUnlock()
+		out = append(out, *r.record)
+		return len(out) < limit
+	})
+	if err != nil {
+		return nil, err
 	}
 	return out, nil
 }
 
-// match appends those of a stride that pass the filter, after skipping offset of them, until out holds limit.
-func match(out []backend.Record, stride []*run, offset int64, limit int, order backend.OrderType, filter *backend.RecordFilters) ([]backend.Record, int64) {
-	for i := range stride {
-		if order == backend.OrderTypeDescending {
-			i = len(stride) - 1 - i
+// Find returns at most q.Limit runs that match, in the order of their creation, past q.After. The records are immutable. Writers are
+// let in between stretches, so a run is judged as it was when its turn came.
+func (b *Backend) Find(ctx context.Context, q backend.Query) ([]backend.Found, error) {
+	filter := backend.MakeFilter(q.Filters...)
+	var out []backend.Found
+	if q.Limit <= 0 {
+		if err := b.table.read(ctx, "find"); err != nil {
+			return nil, err
 		}
-		switch rec := stride[i].record; {
-		case !filter.Match(rec):
-		case offset > 0:
-			offset--
-		default:
-			if out = append(out, *rec); len(out) == limit {
-				return out, offset
-			}
-		}
+		b.table.mu.RUnlock()
+		return nil, nil
 	}
-	return out, offset
+	err := b.table.walk(ctx, "find", q.WorkflowName, filter, q.After, descending(q.Order), func(r *run) bool {
+		out = append(out, backend.Found{Key: r.key, Record: r.record})
+		return len(out) < q.Limit
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
 }
 
-// candidates returns the runs that a listing has to look at, in the order of their creation. The slices only ever grow at
-// their ends, so what is returned may be walked without the lock.
-func (t *table) candidates(workflowName string, filter *backend.RecordFilters) []*run {
+// Count counts the runs that match, by status and run state, in the order of (status, run state). An empty workflow name counts those of
+// all workflows.
+func (b *Backend) Count(ctx context.Context, workflowName string, filters ...backend.RecordFilter) ([]backend.Count, error) {
+	runs := make(map[backend.Point]int64)
+	err := b.table.walk(ctx, "count", workflowName, backend.MakeFilter(filters...), 0, false, func(r *run) bool {
+		runs[r.point()]++
+		return true
+	})
+	if err != nil {
+		return nil, err
+	}
+	var out []backend.Count
+	for at, n := range runs {
+		out = append(out, backend.Count{Status: at.Status, RunState: at.RunState, Runs: n})
+	}
+	slices.SortFunc(out, func(a, b backend.Count) int {
+		return cmp.Or(cmp.Compare(a.Status, b.Status), cmp.Compare(a.RunState, b.RunState))
+	})
+	return out, nil
+}
+
+// walk calls visit with the runs past the key that match the filter, while it returns true. mu is held for a stretch at a time.
+func (t *table) walk(ctx context.Context, op, workflowName string, filter *backend.RecordFilters, key int64, descending bool, visit func(*run) bool) error {
+	for {
+		if err := t.read(ctx, op); err != nil {
+			return err
+		}
+		stretch := t.candidates(workflowName, filter).stretch(key, descending, listStride)
+		more := len(stretch) == listStride
+		for i := 0; i < len(stretch); i++ {
+			r := stretch[i]
+			if descending {
+				r = stretch[len(stretch)-1-i]
+			}
+			key = r.key
+			if !r.erased && filter.Match(r.record) && !visit(r) {
+				more = false
+				break
+			}
+		}
+		t.mu.RUnlock()
+		if !more {
+			return nil
+		}
+	}
+}
+
+// candidates returns the runs that a listing has to look at.
+func (t *table) candidates(workflowName string, filter *backend.RecordFilters) *runList {
 	if workflowName == "" {
-		return t.order
+		return &t.order
 	}
 	w := t.workflows[workflowName]
 	if w == nil {
-		return nil
+		return &runList{}
 	}
 	by := filter.ByForeignID()
 	ids := by.MultiValues()
 	if !by.Enabled || len(ids) != 1 {
-		return w.order
+		return &w.order
 	}
 	if f := w.foreign[ids[0]]; f != nil {
-		return f.runs
+		return &f.runs
 	}
-	return nil
+	return &runList{}
 }

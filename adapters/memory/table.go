@@ -7,11 +7,8 @@ import (
 	"github.com/stillwater-go/workflow/backend"
 )
 
-// The bounds on what is kept of one run. The newest stay.
-const (
-	keptVersions = 1000
-	keptAttempts = 100
-)
+// keptAttempts bounds the failed attempts that are kept of one run. The newest stay.
+const keptAttempts = 100
 
 // table is the data: runs with their history, deliveries, the log and the outbox. It knows the storing rules, which are the
 // same for a Commit and for a plain Store. All of it is guarded by mu.
@@ -20,12 +17,15 @@ const (
 // it stays true while mu is released for a user's function.
 type table struct {
 	clock   backend.Clock
+	keep    kept
 	commits sync.Mutex
 
 	mu        sync.RWMutex
 	closed    bool
 	runs      map[string]*run
-	order     []*run // in the order of their creation
+	mostRuns  int // since runs was made
+	order     runList
+	lastKey   int64 // of the run that was created last
 	workflows map[string]*workflow
 	held      deliveries
 	outbox    outbox
@@ -36,18 +36,21 @@ type table struct {
 
 // workflow is what is kept by name of a workflow.
 type workflow struct {
-	name     string
-	order    []*run // in the order of their creation
-	foreign  map[string]*foreign
-	due      dueIndex
-	cursors  cursors
-	outgoing eventList
+	name        string
+	order       runList
+	foreign     map[string]*foreign
+	mostForeign int // since foreign was made
+	due         dueIndex
+	givenUp     dueIndex // held for an operator; none has a due time
+	cursors     cursors
+	outgoing    eventList
+	late        map[*run]struct{} // those with objects that only wait for a cursor to be dropped
 }
 
 // foreign is one foreign id of a workflow.
 type foreign struct {
 	id   string
-	runs []*run // in the order of their creation
+	runs runList
 	// active is the unfinished run that counts for the rule of one per foreign id.
 	active *run
 }
@@ -56,15 +59,22 @@ type foreign struct {
 type run struct {
 	workflow *workflow
 	foreign  *foreign
+	key      int64           // its place in the order of creation, never used again
+	erased   bool            // it is gone, and only yet to be taken out of a list
 	record   *backend.Record // the present version; never changed in place
-	versions ring[*backend.Entry]
+	versions []*backend.Entry
+	bare     int // how many of the versions, from the oldest on, have lost their object
 	attempts ring[backend.Attempt]
 	held     *delivery // first of a list
+	hooks    int       // how many of those are for hooks
+	signals  map[string]struct{}
+	waiting  int // its events in the outbox
 }
 
-func newTable(clock backend.Clock, l *log) *table {
+func newTable(o options, l *log) *table {
 	return &table{
-		clock:     clock,
+		clock:     o.clock,
+		keep:      o.keep,
 		runs:      make(map[string]*run),
 		workflows: make(map[string]*workflow),
 		held:      deliveries{byKey: make(map[backend.DeliveryKey]*delivery)},
@@ -139,7 +149,8 @@ func (t *table) put(v verdict, rec *backend.Record, from backend.Point, cause ba
 		r.workflow.cursors.saw(e.Pos)
 	}
 	r.record = rec
-	r.versions.push(e, keptVersions)
+	r.versions = append(r.versions, e)
+	t.forget(r)
 	switch f := r.foreign; {
 	case counts(v.version, rec.RunState):
 		f.active = r
@@ -156,12 +167,15 @@ func (t *table) create(rec *backend.Record) *run {
 	if f == nil {
 		f = &foreign{id: rec.ForeignID}
 		w.foreign[rec.ForeignID] = f
+		w.mostForeign = max(w.mostForeign, len(w.foreign))
 	}
-	r := &run{workflow: w, foreign: f, record: rec}
+	t.lastKey++
+	r := &run{workflow: w, foreign: f, key: t.lastKey, record: rec, versions: make([]*backend.Entry, 0, 2)}
 	t.runs[rec.RunID] = r
-	t.order = append(t.order, r)
-	w.order = append(w.order, r)
-	f.runs = append(f.runs, r)
+	t.mostRuns = max(t.mostRuns, len(t.runs))
+	t.order.add(r)
+	w.order.add(r)
+	f.runs.add(r)
 	return r
 }
 
@@ -169,7 +183,7 @@ func (t *table) create(rec *backend.Record) *run {
 func (t *table) workflow(name string) *workflow {
 	w := t.workflows[name]
 	if w == nil {
-		w = &workflow{name: name, foreign: make(map[string]*foreign)}
+		w = &workflow{name: name, foreign: make(map[string]*foreign), late: make(map[*run]struct{})}
 		t.workflows[name] = w
 	}
 	return w
@@ -185,29 +199,4 @@ func (r *run) point() backend.Point {
 
 func pointOf(rec *backend.Record) backend.Point {
 	return backend.Point{RunState: rec.RunState, Status: rec.Status}
-}
-
-// scrub replaces the object in every earlier version of the run by that of the present one. Records are replaced, not
-// changed: readers may hold the old ones.
-func (t *table) scrub(r *run) {
-	newest := r.versions.len() - 1
-	oldest := r.versions.at(0).Pos
-	for i := range newest {
-		scrubEntry(r.versions.at(i), r.record.Object)
-	}
-	if t.log == nil || newest+1 < keptVersions {
-		return
-	}
-	t.log.each(func(s slot) bool { // versions that the history has forgotten, and the log has not
-		if s.run == r && s.entry.Pos < oldest {
-			scrubEntry(s.entry, r.record.Object)
-		}
-		return s.entry.Pos < oldest
-	})
-}
-
-func scrubEntry(e *backend.Entry, object []byte) {
-	rec := *e.Record
-	rec.Object = object
-	e.Record = &rec
 }
