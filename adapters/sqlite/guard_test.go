@@ -101,7 +101,7 @@ func TestSignalsAreRemembered(t *testing.T) {
 	}
 }
 
-// TestDeadline: it comes back with the run, can be changed and taken away, and costs nothing where it stays.
+// TestDeadline: it comes back with each version, can be changed and taken away, and one that cannot be stored is refused.
 func TestDeadline(t *testing.T) {
 	b := openTest(t)
 	at := time.Date(2027, 1, 2, 3, 4, 5, 6, time.UTC)
@@ -113,6 +113,10 @@ func TestDeadline(t *testing.T) {
 		if r, err := reader.Lookup(t.Context(), "r"); err != nil || !r.Meta.Deadline.Equal(deadline) || r.Meta.Deadline.IsZero() != deadline.IsZero() {
 			t.Errorf("version %d has deadline %v, want %v (%v)", v+1, r.Meta.Deadline, deadline, err)
 		}
+	}
+	history, err := b.History(t.Context(), "r", 0, 9)
+	if err != nil || len(history) != 6 || !history[1].Record.Meta.Deadline.Equal(at) || !history[4].Record.Meta.Deadline.IsZero() {
+		t.Errorf("history %+v, %v", history, err)
 	}
 	c := change("r", "f", 7)
 	c.Record.Meta.Deadline = time.Date(3000, 1, 1, 0, 0, 0, 0, time.UTC)
