@@ -13,13 +13,14 @@ type logRow struct {
 	pos, run, prev int64
 	version        int64
 	updatedAt      int64
+	deadline       int64 // noTime for none
 	rec            *backend.Record
 	from           backend.Point
 	cause          backend.Cause
 	actor          string
 }
 
-const logColumns = 16
+const logColumns = 17
 
 // insertTexts are the statements that write many log rows at once, by how many.
 type insertTexts struct {
@@ -32,7 +33,7 @@ func (s *insertTexts) get(rows int) string {
 	}
 	one := "(" + strings.TrimSuffix(strings.Repeat("?,", logColumns), ",") + ")"
 	text := `INSERT INTO sw_log (pos, run, prev, version, status, state, from_status, from_state, visit, paused_by, cause,
-		actor, reason, description, updated_at, object) VALUES ` + strings.TrimSuffix(strings.Repeat(one+",", rows), ",")
+		actor, reason, description, updated_at, object, deadline) VALUES ` + strings.TrimSuffix(strings.Repeat(one+",", rows), ",")
 	if s.texts == nil {
 		s.texts = map[int]string{}
 	}
@@ -55,7 +56,7 @@ func (t *txn) flush() error {
 			m := &r.rec.Meta
 			args = append(args, r.pos, r.run, r.prev, r.version, int64(r.rec.Status), int64(r.rec.RunState), int64(r.from.Status),
 				int64(r.from.RunState), int64(m.Visit), int64(m.PausedBy), int64(r.cause), r.actor, m.RunStateReason,
-				m.StatusDescription, r.updatedAt, blob(r.rec.Object))
+				m.StatusDescription, r.updatedAt, blob(r.rec.Object), orNull(r.deadline))
 		}
 		if _, err := t.c.exec(context.Background(), t.w.text.get(n), args...); err != nil {
 			return &memberError{err: err}

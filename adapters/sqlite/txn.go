@@ -207,8 +207,8 @@ func (t *txn) committed() {
 	maps.Copy(t.w.flows, t.flows)
 	if t.scrub {
 		// The old bytes are gone from the database; this takes them out of the write-ahead log too, unless a reader is in
-		// the way, in which case the next checkpoint does.
-		_, _ = t.c.pragma(context.Background(), "wal_checkpoint(TRUNCATE)")
+		// the way, in which case the next checkpoint does. The connection may be another one than the transaction's by now.
+		_, _ = t.w.c.pragma(context.Background(), "wal_checkpoint(TRUNCATE)")
 	}
 	t.now.head = t.next - 1
 	t.w.erasures = t.now.erasures
@@ -290,11 +290,10 @@ func (t *txn) find(runID string, fresh bool) (runInfo, bool, error) {
 		info = runInfo{
 			id: asInt(row[0]), workflow: asInt(row[1]), version: asInt(row[2]), head: asInt(row[3]), status: int(asInt(row[4])),
 			state: backend.RunState(asInt(row[5])), createdAt: asInt(row[6]), foreignID: asText(row[7]), trace: asText(row[8]),
-			deadline: orNoTime(row[9]),
 		}
 		found = true
 		return nil
-	}, "SELECT id, workflow, version, head, status, state, created_at, foreign_id, trace, deadline FROM sw_runs WHERE run_id = ?", runID)
+	}, "SELECT id, workflow, version, head, status, state, created_at, foreign_id, trace FROM sw_runs WHERE run_id = ?", runID)
 	if err != nil {
 		return runInfo{}, false, err
 	}
