@@ -106,14 +106,6 @@ func (w *Workflow[Type, Status]) addConnectors(on Backend, configs []*connectorC
 	return nil
 }
 
-// attemptDeadline bounds an attempt as the engine does.
-func attemptDeadline(d time.Duration) time.Duration {
-	if d <= 0 {
-		return engine.DefaultDeadline
-	}
-	return machine.Bounded(d)
-}
-
 // connectorRole is the classic name of a connector's role and process. It is one whatever its parallel count.
 func connectorRole(workflow, connector string) string {
 	return makeRole(connector, "connector", "to", workflow, "consumer", "1", "of", "1")
