@@ -3,11 +3,9 @@ package workflow
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/stillwater-go/workflow/backend"
 	"github.com/stillwater-go/workflow/internal/engine"
-	"github.com/stillwater-go/workflow/internal/machine"
 )
 
 // ConnectorFunc turns an outside event into triggers and callbacks of the workflow. It is called at least once for each event, with a copy of
