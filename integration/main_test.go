@@ -13,7 +13,7 @@ import (
 
 // The environment by which a test tells a copy of its own program what to be.
 const (
-	envWorker = "STILLWATER_WORKER" // "parcels", "drain" or "idle"
+	envWorker = "STILLWATER_WORKER" // "parcels", "drain", "idle" or "client"
 	envDB     = "STILLWATER_DB"     // the store's file
 	envPrefix = "STILLWATER_PREFIX" // begins the foreign ids that the worker triggers
 	envIdle   = "STILLWATER_IDLE"   // seconds that TestIdle measures; 3 by default
@@ -36,6 +36,8 @@ func TestMain(m *testing.M) {
 		os.Exit(drainParcels())
 	case "idle":
 		os.Exit(workIdle())
+	case "client":
+		os.Exit(workClient())
 	default:
 		fmt.Fprintln(os.Stderr, "unknown task", task)
 		os.Exit(1)
