@@ -111,7 +111,9 @@ func failedBefore(ctx context.Context, on backend.Backend, runID string) bool {
 //	<nanoseconds> <what came of it>
 func workClient() int {
 	answers := os.NewFile(3, "answers")
-	say := func(text string) { fmt.Fprintf(answers, "%d %s\n", time.Now().UnixNano(), strings.ReplaceAll(text, "\n", "; ")) }
+	say := func(text string) {
+		fmt.Fprintf(answers, "%d %s\n", time.Now().UnixNano(), strings.ReplaceAll(text, "\n", "; "))
+	}
 	store, err := sqlite.Open(os.Getenv(envDB))
 	if err != nil {
 		say(err.Error())
