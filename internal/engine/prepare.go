@@ -12,7 +12,8 @@ import (
 // of this process's own commits pass through without a read.
 func (e *Engine) prepare(t *task) (*member, error) {
 	ctx := t.role.flow.ctx
-	if t.verify {
+	// A hook or deletion that is tried again looks whether its row is still there: the run may have been erased, by any process.
+	if t.verify || t.stored && (t.kind == kindHook || t.kind == kindDelete) {
 		if m, err := e.adopt(t); m != nil || err != nil {
 			return m, err
 		}
