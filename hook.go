@@ -11,7 +11,7 @@ import (
 
 // RunStateChangeHookFunc is told that something happened to a run; the record is the run as of then. It gets every event at least once, of
 // one run in order, and never holds a run up. One that fails is called again with growing waits; after the last attempt the delivery is
-// held until an operator tries it again.
+// held until an operator tries it again: see [Workflow.Held] and [Operator.RetryNow].
 type RunStateChangeHookFunc[Type any, Status StatusType] func(ctx context.Context, record *TypedRecord[Type, Status]) error
 
 type hookConfig[Type any, Status StatusType] struct {
