@@ -49,6 +49,21 @@ const (
 	SignalTooLate
 )
 
+// String returns the state's name.
+func (s SignalState) String() string {
+	switch s {
+	case SignalApplied:
+		return "applied"
+	case SignalQueued:
+		return "queued"
+	case SignalDuplicate:
+		return "duplicate"
+	case SignalTooLate:
+		return "too late"
+	}
+	return "unknown"
+}
+
 // MaxSignals bounds the signals of one run that wait.
 const MaxSignals = 1000
 
