@@ -111,11 +111,17 @@ func (b *Builder[Type, Status]) Build(eventStreamer EventStreamer, recordStore R
 	}
 	w := b.make(bo)
 	parts := shim.New(w.classicConfig(eventStreamer, recordStore, roleScheduler, bo))
-	w.start(parts)
+	if err := w.start(parts, b); err != nil {
+		panic(fmt.Sprintf("workflow %q: %v", b.name, err))
+	}
 	for _, p := range b.graph.Problems() {
 		w.log.Error(context.Background(), &Error{Op: "build", Workflow: b.name, Err: w.graphError(p)})
 	}
-	for _, waived := range parts.Waivers() {
+	waivers := parts.Waivers()
+	if len(b.connectors) > 0 {
+		waivers = append(waivers, connectorWaiver)
+	}
+	for _, waived := range waivers {
 		w.log.Debug(context.Background(), "these parts give less", map[string]string{"workflow": b.name, "waived": waived})
 	}
 	return w
@@ -127,7 +133,7 @@ func (b *Builder[Type, Status]) BuildOn(on Backend, opts ...BuildOption) (*Workf
 	if on == nil {
 		b.problem("BuildOn needs a backend")
 	}
-	problems := b.check()
+	problems := append(b.check(), b.checkConnectors()...)
 	w := b.make(newBuildOptions(opts))
 	for _, p := range b.graph.Problems() {
 		problems = append(problems, w.graphError(p))
@@ -135,7 +141,9 @@ func (b *Builder[Type, Status]) BuildOn(on Backend, opts ...BuildOption) (*Workf
 	if err := errors.Join(problems...); err != nil {
 		return nil, &Error{Op: "build", Workflow: b.name, Err: err}
 	}
-	w.start(on)
+	if err := w.start(on, b); err != nil {
+		return nil, &Error{Op: "build", Workflow: b.name, Err: err}
+	}
 	return w, nil
 }
 

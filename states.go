@@ -78,6 +78,7 @@ func (w *Workflow[Type, Status]) States() map[string]State {
 			out[name] = StateIdle
 		}
 	}
+	w.companionStates(out)
 	return out
 }
 
@@ -107,9 +108,6 @@ func (w *Workflow[Type, Status]) processNames() []string {
 	}
 	for _, h := range w.hooks {
 		names = append(names, h.process())
-	}
-	for _, c := range w.conns {
-		names = append(names, makeRole(c.name, "connector-consumer"))
 	}
 	return names
 }

@@ -2,10 +2,10 @@ package workflow
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
-	"time"
 
 	"github.com/stillwater-go/workflow/backend"
 	"github.com/stillwater-go/workflow/internal/engine"
@@ -45,19 +45,19 @@ type Workflow[Type any, Status StatusType] struct {
 	// parallelCounts by status: over how many roles it is spread on classic parts.
 	parallelCounts map[int]int
 
-	mu       sync.Mutex
-	started  bool
-	stopped  bool
-	outside  sync.WaitGroup // connectors
-	quitting context.CancelFunc
-	conns    []*connectorConfig[Type, Status]
-	hooks    []*hookConfig[Type, Status]
-	signals  map[Status]map[string]*signalConfig[Type, Status]
+	hooks      []*hookConfig[Type, Status]
+	signals    map[Status]map[string]*signalConfig[Type, Status]
+	connectors []*connector
+	companions []companion // in the order of their start
+
+	mu      sync.Mutex
+	started bool
+	stopped bool
 }
 
 func newWorkflow[Type any, Status StatusType](b *Builder[Type, Status], bo buildOptions) *Workflow[Type, Status] {
 	w := &Workflow[Type, Status]{
-		name: b.name, graph: b.graph, statuses: b.statuses, callbacks: b.callbacks, callbackOpts: b.callbackOpts, conns: b.connectors,
+		name: b.name, graph: b.graph, statuses: b.statuses, callbacks: b.callbacks, callbackOpts: b.callbackOpts,
 		parallelCounts: make(map[int]int),
 		opts:           bo, clock: bo.clock, log: newLogger(bo.logger, bo.debug),
 	}
@@ -68,9 +68,10 @@ func newWorkflow[Type any, Status StatusType](b *Builder[Type, Status], bo build
 }
 
 // start puts the workflow on its backend.
-func (w *Workflow[Type, Status]) start(on Backend) {
+func (w *Workflow[Type, Status]) start(on Backend, b *Builder[Type, Status]) error {
 	w.flow = engine.NewFlow(on, w.spec)
 	w.processes.init(w.processNames())
+	return w.addConnectors(on, b.connectors)
 }
 
 // Name returns the workflow's name.
@@ -104,7 +105,9 @@ func (w *Workflow[Type, Status]) run(ctx context.Context) error {
 		return &Error{Op: "run", Workflow: w.name, Err: err}
 	}
 	w.started = true
-	w.runConnectors(ctx)
+	for _, c := range w.companions {
+		c.start(ctx)
+	}
 	return nil
 }
 
@@ -112,40 +115,23 @@ func (w *Workflow[Type, Status]) run(ctx context.Context) error {
 // finished goes on where the workflow runs next; nothing is marked as failed by it. Stop waits until all of that is through.
 func (w *Workflow[Type, Status]) Stop() {
 	w.mu.Lock()
-	started, quit := w.started, w.quitting
+	started := w.started
 	w.mu.Unlock()
 	if !started {
 		return
 	}
-	if quit != nil {
-		quit()
-	}
-	w.awaitConnectors()
+	w.stopCompanions()
 	w.flow.Stop()
 	w.mu.Lock()
 	w.stopped = true
 	w.mu.Unlock()
 }
 
-// awaitConnectors waits until the connectors have ended, at most as long as handlers get.
-func (w *Workflow[Type, Status]) awaitConnectors() {
-	ended := make(chan struct{})
-	go func() { // ends with the last connector
-		w.outside.Wait()
-		close(ended)
-	}()
-	t := time.NewTimer(w.opts.stopTimeout)
-	defer t.Stop()
-	select {
-	case <-ended:
-	case <-t.C:
-		w.log.Error(context.Background(), &Error{Op: "stop", Workflow: w.name, Err: ErrStuckHandlers, Hint: "a connector's function ignores its context"})
-	}
+// Health returns nil while all is well. Otherwise it says what stands in the way: [ErrStoreFailing], [ErrStuckHandlers],
+// [ErrConnectorFailing], or several joined. It reads nothing and returns at once.
+func (w *Workflow[Type, Status]) Health() error {
+	return errors.Join(w.flow.Engine().Health(), w.companionHealth())
 }
-
-// Health returns nil while all is well. Otherwise it says what stands in the way: [ErrStoreFailing], [ErrStuckHandlers], or both
-// joined. It reads nothing and returns at once.
-func (w *Workflow[Type, Status]) Health() error { return w.flow.Engine().Health() }
 
 // graphError puts a problem of the graph in the user's words.
 func (w *Workflow[Type, Status]) graphError(p graph.Problem) error {

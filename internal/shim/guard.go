@@ -88,6 +88,12 @@ func (b *Backend) await(ctx context.Context, role string) (held context.Context,
 	return held, release, err
 }
 
+// AwaitRole asks the scheduler for a role beside the receivers' own. It parks until the role is held or ctx ends; a panic of the scheduler
+// is an error.
+func (b *Backend) AwaitRole(ctx context.Context, role string) (held context.Context, release context.CancelFunc, err error) {
+	return b.await(ctx, role)
+}
+
 func (b *Backend) newSender(ctx context.Context, topic string) (s backend.EventSender, err error) {
 	defer guard("open sender", &err)
 	s, err = b.cfg.Streamer.NewSender(ctx, topic)

@@ -54,7 +54,6 @@ func realTime() Exceptions {
 		"internal/engine/flow.go:NewTimer":    "shutdown has a real limit",
 		"internal/engine/watchdog.go":         "the deadlines of attempts are in real time",
 		"internal/engine/work.go":             "how long an attempt takes, and may take, is real time",
-		"workflow.go:NewTimer":                "shutdown has a real limit",
 		"internal/shim/wait.go":               "the pauses after a failing part are real, whatever the clock",
 		"testing.go:NewTimer":                 "a helper for tests must end although the test's clock stands still",
 	}

@@ -1,0 +1,29 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/stillwater-go/workflow/backend"
+)
+
+// Failure is what an error of user code says of itself. Asking it is safe, whatever the error's methods do.
+type Failure struct {
+	// Text is the error's text, cut.
+	Text string
+	// Stack is the goroutine's, where it was a panic.
+	Stack string
+	// Permanent says that trying again is useless.
+	Permanent bool
+	// After is how long to wait before the next attempt; zero leaves it to the policy.
+	After time.Duration
+}
+
+// Explain reads an error of user code that is called outside of a run.
+func Explain(err error) Failure {
+	f := Failure{Text: backend.Cut(safeText(err))}
+	f.Permanent, f.After, f.Stack = classify(err)
+	return f
+}
+
+// Panicked makes the error of a panic's value.
+func Panicked(value any) error { return newPanicError(value) }
