@@ -58,6 +58,22 @@ func (c *recordCache) get(runID string, version uint) *backend.Record {
 	return c.byKey[cacheKey{runID, version}]
 }
 
+// between returns what is known of the run's versions above after and below the present one, in order.
+func (c *recordCache) between(runID string, after, present uint) (out []*backend.Record) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	first := after + 1
+	if room := uint(len(c.ring)); present > room {
+		first = max(first, present-room)
+	}
+	for v := first; v < present; v++ {
+		if r := c.byKey[cacheKey{runID, v}]; r != nil {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
 // overtaken reports whether this process knows a newer version of the run.
 func (c *recordCache) overtaken(runID string, version uint) bool {
 	c.mu.Lock()

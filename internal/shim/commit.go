@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"slices"
 	"sync"
 
 	"github.com/stillwater-go/workflow/backend"
@@ -34,30 +35,82 @@ func (b *Backend) Commit(ctx context.Context, batch []*backend.Change) error {
 
 // commit stores one change: the record, then what only memory and the TimeoutStore keep.
 func (b *Backend) commit(ctx context.Context, c *backend.Change) error {
-	if c.Tx != nil {
-		return fmt.Errorf("%w: plain parts have no transaction to run it in", backend.ErrTxUnsupported)
+	if err := unsupported(c); err != nil {
+		return err
 	}
+	create, complete, err := b.write(ctx, c)
+	if err != nil {
+		return err
+	}
+	b.mirror.create(ctx, create)
+	b.mirror.complete(complete)
+	return nil
+}
+
+// unsupported refuses what plain parts cannot keep.
+func unsupported(c *backend.Change) error {
+	switch {
+	case c.Tx != nil:
+		return fmt.Errorf("%w: plain parts have no transaction to run it in", backend.ErrTxUnsupported)
+	case c.SignalID != "":
+		return fmt.Errorf("%w: a plain record store has no place to remember a signal's id, so it could be taken twice", backend.ErrUnsupported)
+	case slices.ContainsFunc(c.Hold, func(d backend.Delivery) bool { return d.Receiver.IsSignal() }):
+		return fmt.Errorf("%w: plain parts keep deliveries in memory, so a signal would be lost with the process", backend.ErrUnsupported)
+	}
+	return nil
+}
+
+// write stores the record and takes what memory keeps, while nobody else writes the run. It returns what has to be told to the TimeoutStore.
+func (b *Backend) write(ctx context.Context, c *backend.Change) (create, complete []*timeoutRow, err error) {
 	of := c.Record
-	if of == nil && setsTimer(c) {
-		var err error
+	switch {
+	case of != nil:
+		if err := backend.ValidateRecord(of); err != nil {
+			return nil, nil, err
+		}
+		if have := of.Meta.Version - 1; c.Expect != 0 && of.Meta.Version != 0 && c.Expect != have {
+			return nil, nil, &backend.ConflictError{RunID: of.RunID, Want: c.Expect, Have: have}
+		}
+	case c.Expect != 0 || setsTimer(c):
 		if of, err = b.lookup(ctx, c.RunID()); err != nil {
-			return err
+			return nil, nil, expected(c, err)
+		}
+	}
+	if of != nil {
+		defer b.lock(of, c)()
+	}
+	if c.Expect != 0 && (c.Record == nil || c.Record.Meta.Version == 0) {
+		if of, err = b.lookup(ctx, c.RunID()); err != nil { // now that nobody moves it
+			return nil, nil, expected(c, err)
+		}
+		if have := of.Meta.Version; have != c.Expect {
+			return nil, nil, &backend.ConflictError{RunID: of.RunID, Want: c.Expect, Have: have}
 		}
 	}
 	if c.Record != nil {
 		if err := b.storeRecord(ctx, c.Record); err != nil {
-			return err
+			return nil, nil, err
 		}
-		b.cache.put(c.Record)
-		b.log.countEnd(c.Record)
+		of = c.Record
+		b.cache.put(of)
+		b.log.countEnd(of)
+	}
+	if c.Scrub {
+		b.scrub(c.RunID(), c.Record)
 	}
 	if c.Attempt != nil {
 		b.attempts.add(*c.Attempt)
 	}
-	create, complete := b.held.apply(c, of)
-	b.mirror.create(ctx, create)
-	b.mirror.complete(complete)
-	return nil
+	create, complete = b.held.apply(c, of)
+	return create, complete, nil
+}
+
+// expected puts the lookup of a run that is not there in the words of a guarded change.
+func expected(c *backend.Change, err error) error {
+	if c.Expect != 0 && errors.Is(err, backend.ErrRecordNotFound) {
+		return &backend.ConflictError{RunID: c.RunID(), Want: c.Expect}
+	}
+	return err
 }
 
 func setsTimer(c *backend.Change) bool {
@@ -69,16 +122,25 @@ func setsTimer(c *backend.Change) bool {
 	return false
 }
 
-// storeRecord stores a record over the version before it. Where the store does not compare versions itself, this process
+// lock keeps other changes of the run away until the returned function is called. A store that compares versions arbitrates between
+// records by itself: they exclude only what is compared here.
+func (b *Backend) lock(of *backend.Record, c *backend.Change) (unlock func()) {
+	mu := b.locks.of(of.WorkflowName, of.ForeignID)
+	switch {
+	case c.Record == nil && c.Expect == 0:
+		return func() {}
+	case c.Record != nil && c.Record.Meta.Version > 0 && b.checks:
+		mu.RLock()
+		return mu.RUnlock
+	}
+	mu.Lock()
+	return mu.Unlock
+}
+
+// storeRecord stores a valid record over the version before it. Where the store does not compare versions itself, this process
 // reads before it writes, one writer per foreign id at a time.
 func (b *Backend) storeRecord(ctx context.Context, r *backend.Record) error {
-	if err := backend.ValidateRecord(r); err != nil {
-		return err
-	}
 	if !b.checks && r.Meta.Version > 0 {
-		mu := b.locks.of(r.WorkflowName, r.ForeignID)
-		mu.Lock()
-		defer mu.Unlock()
 		if err := b.check(ctx, r); err != nil {
 			return err
 		}
@@ -146,10 +208,10 @@ func (b *Backend) settle(ctx context.Context, r *backend.Record, cause error) er
 type stripes struct {
 	once sync.Once
 	seed maphash.Seed
-	mu   [64]sync.Mutex
+	mu   [64]sync.RWMutex
 }
 
-func (s *stripes) of(workflowName, foreignID string) *sync.Mutex {
+func (s *stripes) of(workflowName, foreignID string) *sync.RWMutex {
 	s.once.Do(func() { s.seed = maphash.MakeSeed() })
 	return &s.mu[maphash.Comparable(s.seed, [2]string{workflowName, foreignID})%64]
 }

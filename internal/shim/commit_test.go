@@ -287,13 +287,23 @@ func TestHistory(t *testing.T) {
 	run(t, func(r *rig) {
 		r.commit(record("a", 1, initiated, 1), record("a", 2, running, 2), record("a", 3, running, 3))
 		ctx := context.Background()
-		got, err := r.b.History(ctx, "a", 0, 10)
-		if err != nil || describe(got) != "a v3 Running overtaken" {
-			t.Errorf("a plain store has its present version: %s, %v", describe(got), err)
+		got, err := r.b.History(ctx, "a", 1, 10)
+		if err != nil || describe(got) != "a v2 Running overtaken, a v3 Running overtaken" || got[0].From.Status != 1 || got[1].From.Status != 2 {
+			t.Errorf("own versions are remembered: %+v, %v", got, err)
 		}
 		got, err = r.b.History(ctx, "a", 1, 1)
 		if err != nil || describe(got) != "a v2 Running overtaken" {
 			t.Errorf("an own version is remembered: %s, %v", describe(got), err)
+		}
+		r.store.locked(func() { r.store.put(record("a", 5, running, 7)) }) // by another process
+		got, err = r.b.History(ctx, "a", 2, 10)
+		if err != nil || describe(got) != "a v3 Running overtaken, a v5 Running overtaken" || got[1].From != (backend.Point{}) {
+			t.Errorf("others' versions are not: %+v, %v", got, err)
+		}
+		r.rebuild()
+		got, err = r.b.History(ctx, "a", 0, 10)
+		if err != nil || describe(got) != "a v5 Running overtaken" {
+			t.Errorf("a plain store has its present version: %s, %v", describe(got), err)
 		}
 		if got, err = r.b.History(ctx, "nobody", 0, 10); err != nil || len(got) != 0 {
 			t.Errorf("%v, %v", got, err)

@@ -18,6 +18,7 @@ type deliveries struct {
 	mu    sync.Mutex
 	byRun map[string][]*delivery
 	due   []*delivery // those with a due time, in the order of compareDue
+	given []*delivery // those that are given up, in the order of compareKey
 }
 
 type delivery struct {
@@ -38,9 +39,20 @@ func compareMark(a, b backend.DueMark) int {
 	if c := a.Due.Compare(b.Due); c != 0 {
 		return c
 	}
-	return cmp.Or(cmp.Compare(a.Key.RunID, b.Key.RunID), cmp.Compare(a.Key.Receiver, b.Key.Receiver),
-		cmp.Compare(a.Key.Version, b.Key.Version))
+	return compareKey(a.Key, b.Key)
 }
+
+func compareKey(a, b backend.DeliveryKey) int {
+	return cmp.Or(cmp.Compare(a.RunID, b.RunID), cmp.Compare(a.Receiver, b.Receiver), cmp.Compare(a.Version, b.Version))
+}
+
+// placeGiven finds a key among those given up.
+func (ds *deliveries) placeGiven(k backend.DeliveryKey) (int, bool) {
+	return slices.BinarySearchFunc(ds.given, k, func(d *delivery, k backend.DeliveryKey) int { return compareKey(d.DeliveryKey, k) })
+}
+
+// isGiven reports whether a delivery is given up: it has no due time, and waits for an operator.
+func isGiven(d *delivery) bool { return d.State == backend.DeliveryHeld && d.Due.IsZero() }
 
 // apply takes what a stored change says about deliveries. of is the run as of the change; it is needed for timers alone. It returns
 // what has to be told to the TimeoutStore.
@@ -78,10 +90,11 @@ func (ds *deliveries) apply(c *backend.Change, of *backend.Record) (create, comp
 	return create, complete
 }
 
-// dropVoid removes the run's timers of visits that it has left, and returns their rows; ds.mu is held.
+// dropVoid removes the run's timers of visits that it has left, and the deadline of a run that has ended. It returns their rows; ds.mu is held.
 func (ds *deliveries) dropVoid(r *backend.Record) (rows []*timeoutRow) {
+	ended := r.RunState.Finished()
 	for _, d := range slices.Clone(ds.byRun[r.RunID]) {
-		if isTimeout(d.Receiver) && (r.RunState.Finished() || r.Meta.Visit != 0 && r.Meta.Visit != d.Version) {
+		if isTimeout(d.Receiver) && (ended || r.Meta.Visit != 0 && r.Meta.Visit != d.Version) || ended && d.Receiver == backend.ReceiverDeadline {
 			ds.remove(d.DeliveryKey)
 			if d.row != nil {
 				rows = append(rows, d.row)
@@ -97,6 +110,10 @@ func (ds *deliveries) add(d *delivery) {
 	if !d.Due.IsZero() {
 		i, _ := slices.BinarySearchFunc(ds.due, d, compareDue)
 		ds.due = slices.Insert(ds.due, i, d)
+	}
+	if isGiven(d) {
+		i, _ := ds.placeGiven(d.DeliveryKey)
+		ds.given = slices.Insert(ds.given, i, d)
 	}
 }
 
@@ -117,6 +134,11 @@ func (ds *deliveries) remove(k backend.DeliveryKey) *delivery {
 			ds.due = slices.Delete(ds.due, i, i+1)
 		}
 	}
+	if isGiven(d) {
+		if i, ok := ds.placeGiven(d.DeliveryKey); ok {
+			ds.given = slices.Delete(ds.given, i, i+1)
+		}
+	}
 	return d
 }
 
@@ -128,6 +150,24 @@ func (ds *deliveries) addIfNew(d *delivery) bool {
 		if known.DeliveryKey == d.DeliveryKey {
 			return false
 		}
+	}
+	ds.add(d)
+	return true
+}
+
+// setDeadline takes a deadline as the stored run tells it, unless the delivery that is here says the same, or has been attempted.
+func (ds *deliveries) setDeadline(d *delivery) bool {
+	ds.mu.Lock()
+	defer ds.mu.Unlock()
+	for _, known := range ds.byRun[d.RunID] {
+		if known.DeliveryKey != d.DeliveryKey {
+			continue
+		}
+		if known.State != backend.DeliveryTimer || known.Due.Equal(d.Due) {
+			return false
+		}
+		ds.remove(d.DeliveryKey)
+		break
 	}
 	ds.add(d)
 	return true
@@ -199,6 +239,21 @@ func (ds *deliveries) page(after backend.DueMark, limit int) []backend.Delivery 
 	var out []backend.Delivery
 	for ; i < len(ds.due) && len(out) < limit; i++ {
 		out = append(out, ds.due[i].copy())
+	}
+	return out
+}
+
+// givenUp returns what is given up past the key.
+func (ds *deliveries) givenUp(after backend.DeliveryKey, limit int) []backend.Delivery {
+	ds.mu.Lock()
+	defer ds.mu.Unlock()
+	i, exact := ds.placeGiven(after)
+	if exact {
+		i++
+	}
+	var out []backend.Delivery
+	for ; i < len(ds.given) && len(out) < limit; i++ {
+		out = append(out, ds.given[i].copy())
 	}
 	return out
 }

@@ -22,7 +22,8 @@
 // # What it cannot promise
 //
 // Retries, claims and attempts live in memory. A scan of unfinished runs, when a receiver gets its role and then
-// periodically, brings back what a crash lost, with its attempts counted from one again. [Backend.Waivers] lists what the
+// periodically, brings back what a crash lost, with its attempts counted from one again, and the deadlines of those runs where the
+// store keeps them. What plain parts could only pretend to do is refused: transactional steps, signals. [Backend.Waivers] lists what the
 // parts at hand cannot give, in words.
 //
 // # How it fails

@@ -21,7 +21,7 @@ type privateLog struct {
 	found    *versions          // those of them whose event was not seen: the scan was faster
 	scanned  int                // unfinished lines that the scan brought
 	ended    int                // runs that left the scan's listing by our commits; its pages shift by them
-	watchers []*watcher
+	watchers watchList
 	scanRoom chan struct{}
 }
 
@@ -94,19 +94,7 @@ func (b *Backend) SaveCursors(ctx context.Context, cursors []backend.Cursor) err
 }
 
 // Watch calls changed after each entry that arrives; calls that would pile up become one. changed must not call stop.
-func (b *Backend) Watch(changed func()) (stop func()) {
-	w := &watcher{changed: changed}
-	l := b.log
-	l.mu.Lock()
-	l.watchers = append(slices.Clone(l.watchers), w)
-	l.mu.Unlock()
-	return func() {
-		l.mu.Lock()
-		l.watchers = slices.DeleteFunc(slices.Clone(l.watchers), func(o *watcher) bool { return o == w })
-		l.mu.Unlock()
-		w.stop()
-	}
-}
+func (b *Backend) Watch(changed func()) (stop func()) { return b.log.watchers.add(changed) }
 
 // begin makes the log ready for a tenure.
 func (l *privateLog) begin(buckets int) {
@@ -142,11 +130,8 @@ func (l *privateLog) append(ln *line) {
 	if ln.scan {
 		l.scanned++
 	}
-	watchers := l.watchers // replaced, never changed
 	l.mu.Unlock()
-	for _, w := range watchers {
-		w.call()
-	}
+	l.watchers.tell()
 }
 
 func (l *privateLog) read(after int64, limit int) []backend.Entry {
@@ -290,50 +275,5 @@ func (l *privateLog) waitScanRoom(ctx context.Context) bool {
 		if !waitFor(ctx, l.scanRoom, -1) {
 			return false
 		}
-	}
-}
-
-// watcher makes calls that do not overlap. Whoever comes while a call runs leaves a note and goes on.
-type watcher struct {
-	changed func()
-
-	mu      sync.Mutex
-	running bool
-	again   bool
-	stopped bool
-	idle    chan struct{} // closed when the running call ends; nil unless somebody waits for that
-}
-
-func (w *watcher) call() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.running || w.stopped {
-		w.again = true
-		return
-	}
-	w.running, w.again = true, true
-	for w.again && !w.stopped {
-		w.again = false
-		w.mu.Unlock()
-		w.changed()
-		w.mu.Lock()
-	}
-	w.running = false
-	if w.idle != nil {
-		close(w.idle)
-		w.idle = nil
-	}
-}
-
-func (w *watcher) stop() {
-	w.mu.Lock()
-	w.stopped = true
-	if w.running && w.idle == nil {
-		w.idle = make(chan struct{})
-	}
-	idle := w.idle
-	w.mu.Unlock()
-	if idle != nil {
-		<-idle
 	}
 }

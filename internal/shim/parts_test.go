@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
+	"strconv"
 	"sync"
 	"time"
 
@@ -14,7 +16,7 @@ import (
 var errBroken = errors.New("the part is broken")
 
 // plainStore is a record store as somebody might write one in an afternoon: it compares nothing and tells nobody. It keeps
-// what an older store keeps of a record: no visit.
+// what an older store keeps of a record: no visit and no deadline.
 type plainStore struct {
 	mu      sync.Mutex
 	records map[string]*backend.Record
@@ -54,7 +56,7 @@ func (s *plainStore) put(r *backend.Record) {
 		s.order = append(s.order, r.RunID)
 	}
 	c := r.Clone()
-	c.Meta.Visit = 0
+	c.Meta.Visit, c.Meta.Deadline = 0, time.Time{}
 	s.records[r.RunID] = c
 }
 
@@ -87,14 +89,18 @@ func (s *plainStore) Latest(_ context.Context, name, foreignID string) (*backend
 	return nil, backend.ErrRecordNotFound
 }
 
-func (s *plainStore) List(_ context.Context, name string, offset int64, limit int, _ backend.OrderType, filters ...backend.RecordFilter) ([]backend.Record, error) {
+func (s *plainStore) List(_ context.Context, name string, offset int64, limit int, order backend.OrderType, filters ...backend.RecordFilter) ([]backend.Record, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	ids := slices.Clone(s.order)
+	if order == backend.OrderTypeDescending {
+		slices.Reverse(ids)
+	}
 	f := backend.MakeFilter(filters...)
 	var out []backend.Record
-	for _, id := range s.order {
+	for _, id := range ids {
 		r := s.records[id]
-		if (name != "" && r.WorkflowName != name) || !f.Match(r) {
+		if (name != "" && r.WorkflowName != name) || !matchClassic(f, r) {
 			continue
 		}
 		if offset--; offset < 0 && len(out) < limit {
@@ -102,6 +108,14 @@ func (s *plainStore) List(_ context.Context, name string, offset int64, limit in
 		}
 	}
 	return out, nil
+}
+
+// matchClassic knows the filters of an older store.
+func matchClassic(f *backend.RecordFilters, r *backend.Record) bool {
+	in := func(f backend.Filter, value string) bool { return !f.Enabled || f.Matches(value) }
+	at := func(f backend.FilterTime) bool { return !f.Enabled || f.Matches(r.CreatedAt) }
+	return in(f.ByForeignID(), r.ForeignID) && in(f.ByStatus(), strconv.Itoa(r.Status)) &&
+		in(f.ByRunState(), strconv.Itoa(int(r.RunState))) && at(f.ByCreatedAtAfter()) && at(f.ByCreatedAtBefore())
 }
 
 func (s *plainStore) ListOutboxEvents(_ context.Context, name string, limit int64) ([]backend.OutboxEvent, error) {

@@ -35,12 +35,36 @@ func (b *Backend) Latest(ctx context.Context, workflowName, foreignID string) (*
 	return b.complete(r), nil
 }
 
-// List pages through runs; see backend.RecordStore.
+// List pages through runs; see backend.RecordStore. Filters that classic stores know nothing of are applied here, on top of the store's
+// listing, which is then read from its beginning.
 func (b *Backend) List(ctx context.Context, workflowName string, offsetID int64, limit int, order backend.OrderType, filters ...backend.RecordFilter) ([]backend.Record, error) {
 	if err := b.open(ctx); err != nil {
 		return nil, err
 	}
-	return b.store.List(ctx, workflowName, offsetID, limit, order, filters...)
+	wanted := backend.MakeFilter(filters...)
+	if !wanted.Extended() {
+		return b.store.List(ctx, workflowName, offsetID, limit, order, filters...)
+	}
+	var out []backend.Record
+	for offset := int64(0); len(out) < limit; {
+		page, err := b.store.List(ctx, workflowName, offset, scanPage, order, filters...)
+		if err != nil {
+			return nil, err
+		}
+		for i := range page {
+			if len(out) == limit || !wanted.Match(&page[i]) {
+				continue
+			}
+			if offsetID--; offsetID < 0 {
+				out = append(out, page[i])
+			}
+		}
+		if len(page) < scanPage {
+			break
+		}
+		offset += int64(len(page))
+	}
+	return out, nil
 }
 
 // complete fills in what an older plain store does not keep, where this process knows it: the visit, and who paused the run.
@@ -64,8 +88,8 @@ func (b *Backend) complete(r *backend.Record) *backend.Record {
 	return &c
 }
 
-// History returns every version from a store that keeps them for tests, else the present one. The positions are zero. A
-// version that this process committed and still remembers is returned when it is asked for alone.
+// History returns every version from a store that keeps them for tests, else the present one, and before it those that this process committed
+// and still remembers. The positions are zero.
 func (b *Backend) History(ctx context.Context, runID string, after uint, limit int) ([]backend.Entry, error) {
 	if err := b.open(ctx); err != nil {
 		return nil, err
@@ -85,14 +109,16 @@ func (b *Backend) History(ctx context.Context, runID string, after uint, limit i
 	if err != nil {
 		return nil, err
 	}
-	versions := []*backend.Record{r}
+	var versions []*backend.Record
+	before := b.cache.get(runID, after)
 	if t, ok := b.cfg.Store.(backend.TestingRecordStore); ok {
 		if versions, err = b.store.snapshots(t, r); err != nil {
 			return nil, err
 		}
+	} else {
+		versions = append(b.cache.between(runID, after, r.Meta.Version), r)
 	}
 	var out []backend.Entry
-	var from backend.Point
 	for _, v := range versions {
 		if len(out) == limit {
 			break
@@ -101,9 +127,13 @@ func (b *Backend) History(ctx context.Context, runID string, after uint, limit i
 			continue
 		}
 		if v.Meta.Version > after {
-			out = append(out, backend.Entry{Record: v, From: from})
+			e := backend.Entry{Record: v}
+			if before != nil && before.Meta.Version+1 == v.Meta.Version {
+				e.From = backend.Point{RunState: before.RunState, Status: before.Status}
+			}
+			out = append(out, e)
 		}
-		from = backend.Point{RunState: v.RunState, Status: v.Status}
+		before = v
 	}
 	return out, nil
 }
@@ -133,4 +163,15 @@ func (b *Backend) Held(ctx context.Context, runID string) ([]backend.Delivery, e
 		return nil, err
 	}
 	return b.held.ofRun(runID), nil
+}
+
+// ListHeld returns what this process has given up, past the key, in order; see backend.HeldLister.
+func (b *Backend) ListHeld(ctx context.Context, workflowName string, after backend.DeliveryKey, limit int) ([]backend.Delivery, error) {
+	if err := b.open(ctx); err != nil {
+		return nil, err
+	}
+	if workflowName != b.cfg.WorkflowName {
+		return nil, nil
+	}
+	return b.held.givenUp(after, limit), nil
 }

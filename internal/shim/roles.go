@@ -70,8 +70,8 @@ func (t *tenure) open() {
 		restored := b.restoreTimers(t.ctx, t.buckets, restore{})
 		t.wg.Go(func() { b.mirror.run(t.ctx, t.buckets, restored) })
 	}
-	if err := b.restorePauses(t.ctx, t.buckets); err != nil && t.ctx.Err() == nil {
-		b.report(t.ctx, "restore resumes", "", err)
+	if err := b.restorePaused(t.ctx, t.buckets); err != nil && t.ctx.Err() == nil {
+		b.report(t.ctx, "restore what paused runs wait for", "", err)
 	}
 	if t.ctx.Err() != nil {
 		return

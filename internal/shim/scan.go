@@ -55,20 +55,25 @@ func (t *tenure) scan() {
 	}
 }
 
-// scanOnce walks over the unfinished runs.
+// scanOnce walks over the unfinished runs. What it finds that has a due time is told to those who watch for that.
 func (t *tenure) scanOnce(fresh map[*receiver]bool, periodic bool) error {
 	b := t.b
-	if periodic {
-		if err := b.restorePauses(t.ctx, t.buckets); err != nil {
-			return err
+	restored := false
+	defer func() {
+		if restored {
+			b.dueWatchers.tell()
 		}
-	}
+	}()
 	before := b.cfg.Clock.Now().Add(-b.cfg.Scan)
-	states := backend.FilterByRunState(backend.RunStateInitiated, backend.RunStateRunning, backend.RunStateRequestedDataDeleted)
+	states := []backend.RunState{backend.RunStateInitiated, backend.RunStateRunning, backend.RunStateRequestedDataDeleted}
+	if periodic {
+		states = append(states, backend.RunStatePaused)
+	}
+	wanted := backend.FilterByRunState(states...)
 	var last map[string]bool // the page before: a corrected offset shows some of it again
 	for offset := int64(0); ; {
 		ended := b.log.endedSoFar()
-		page, err := b.store.List(t.ctx, b.cfg.WorkflowName, offset, scanPage, backend.OrderTypeAscending, states)
+		page, err := b.store.List(t.ctx, b.cfg.WorkflowName, offset, scanPage, backend.OrderTypeAscending, wanted)
 		if err != nil {
 			return err
 		}
@@ -76,7 +81,8 @@ func (t *tenure) scanOnce(fresh map[*receiver]bool, periodic bool) error {
 		for i := range page {
 			rec := &page[i]
 			seen[rec.RunID] = true
-			if last[rec.RunID] || !t.forgotten(rec, fresh, periodic, before) {
+			restored = b.restoreWaits(rec, t.buckets) || restored
+			if last[rec.RunID] || rec.RunState == backend.RunStatePaused || !t.forgotten(rec, fresh, periodic, before) {
 				continue
 			}
 			if !b.log.waitScanRoom(t.ctx) {

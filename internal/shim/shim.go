@@ -91,7 +91,8 @@ type Backend struct {
 	attempts *attemptLog
 	mirror   *mirror
 
-	relayWake chan struct{}
+	relayWake   chan struct{}
+	dueWatchers watchList
 
 	roleMu  sync.Mutex
 	tenures []*tenure // the first is in office, the others wait; guarded by roleMu
@@ -101,6 +102,8 @@ type Backend struct {
 var (
 	_ backend.Backend       = (*Backend)(nil)
 	_ backend.PromptCursors = (*Backend)(nil)
+	_ backend.HeldLister    = (*Backend)(nil)
+	_ backend.DueWatcher    = (*Backend)(nil)
 )
 
 // New completes the parts of cfg. It starts nothing.
