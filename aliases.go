@@ -42,6 +42,13 @@ type (
 	InProgressError      = backend.InProgressError
 	ConflictError        = backend.ConflictError
 	Error                = backend.Error
+	Finder               = backend.Finder
+	Eraser               = backend.Eraser
+	Point                = backend.Point
+	Cause                = backend.Cause
+	Receiver             = backend.Receiver
+	Delivery             = backend.Delivery
+	DeliveryState        = backend.DeliveryState
 )
 
 // The run states; see [RunState].
@@ -61,6 +68,19 @@ const (
 	PausedByNobody   = backend.PausedByNobody
 	PausedByOperator = backend.PausedByOperator
 	PausedByEngine   = backend.PausedByEngine
+)
+
+// What made a version; see [Cause].
+const (
+	CauseUnknown  = backend.CauseUnknown
+	CauseTrigger  = backend.CauseTrigger
+	CauseStep     = backend.CauseStep
+	CauseCallback = backend.CauseCallback
+	CauseTimeout  = backend.CauseTimeout
+	CauseOperator = backend.CauseOperator
+	CauseEngine   = backend.CauseEngine
+	CauseStore    = backend.CauseStore
+	CauseSignal   = backend.CauseSignal
 )
 
 // The headers of an [Event].
@@ -118,6 +138,19 @@ func FilterByCreatedAtAfter(after time.Time) RecordFilter {
 func FilterByCreatedAtBefore(before time.Time) RecordFilter {
 	return backend.FilterByCreatedAtBefore(before)
 }
+
+// FilterByUpdatedAtAfter keeps runs whose last version was made after the time.
+func FilterByUpdatedAtAfter(after time.Time) RecordFilter {
+	return backend.FilterByUpdatedAtAfter(after)
+}
+
+// FilterByUpdatedAtBefore keeps runs whose last version was made before the time.
+func FilterByUpdatedAtBefore(before time.Time) RecordFilter {
+	return backend.FilterByUpdatedAtBefore(before)
+}
+
+// FilterByReason keeps runs whose reason (why they are paused, cancelled, …) contains the text, byte for byte. An empty text keeps all.
+func FilterByReason(contains string) RecordFilter { return backend.FilterByReason(contains) }
 
 // MakeOutboxEventData encodes the event of a record, for stores that keep an outbox.
 func MakeOutboxEventData(record Record) (OutboxEventData, error) {

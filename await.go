@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/stillwater-go/workflow/backend"
+	"github.com/stillwater-go/workflow/internal/engine"
 )
 
 type awaitOpts struct{ poll time.Duration }
@@ -25,8 +27,50 @@ func WithAwaitPollingFrequency(d time.Duration) AwaitOption {
 // that never call Run.
 //
 // Errors: ctx.Err(); [ErrRunEnded] (an [AwaitError] says how) for a run that ended without reaching the status;
-// [ErrUnknownStatus]; [ErrRecordNotFound]. A paused run may be resumed, so Await goes on waiting for it.
+// [ErrUnknownStatus]; [ErrRecordNotFound], also for a run that is erased meanwhile (by another process, it may take ten seconds to be noticed);
+// [ErrObjectGone] where the run has had so many versions since that the object is no longer kept. A paused run may be resumed, so Await goes on
+// waiting for it.
 func (w *Workflow[Type, Status]) Await(ctx context.Context, foreignID, runID string, status Status, opts ...AwaitOption) (*Run[Type, Status], error) {
+	return w.awaitStatus(ctx, foreignID, runID, []Status{status}, opts)
+}
+
+// AwaitAny is [Workflow.Await] for whichever of the statuses the run enters first; the run that it returns says which.
+func (w *Workflow[Type, Status]) AwaitAny(ctx context.Context, foreignID, runID string, statuses ...Status) (*Run[Type, Status], error) {
+	return w.awaitStatus(ctx, foreignID, runID, statuses, nil)
+}
+
+// AwaitEnd waits until the run has ended, however that is: completed, cancelled, or with its data deleted. It returns the run as of its end. Errors
+// are those of [Workflow.Await], without ErrRunEnded.
+func (w *Workflow[Type, Status]) AwaitEnd(ctx context.Context, foreignID, runID string, opts ...AwaitOption) (*Run[Type, Status], error) {
+	return w.await(ctx, foreignID, runID, opts, func(en backend.Entry, present bool) (bool, error) {
+		return present && en.Record.RunState.Finished(), nil
+	})
+}
+
+func (w *Workflow[Type, Status]) awaitStatus(ctx context.Context, foreignID, runID string, statuses []Status, opts []AwaitOption) (*Run[Type, Status], error) {
+	wants := make([]int, len(statuses))
+	for i, s := range statuses {
+		if wants[i] = int(s); !w.graph.Has(wants[i]) {
+			return nil, &Error{Op: "await", Workflow: w.name, RunID: runID, Err: fmt.Errorf("%w: %d", ErrUnknownStatus, wants[i])}
+		}
+	}
+	if len(wants) == 0 {
+		return nil, &Error{Op: "await", Workflow: w.name, RunID: runID, Err: ErrUnknownStatus, Hint: "name at least one status"}
+	}
+	return w.await(ctx, foreignID, runID, opts, func(en backend.Entry, present bool) (bool, error) {
+		rec := en.Record
+		switch {
+		case slices.Contains(wants, rec.Status) && !endedBefore(rec):
+			return true, nil
+		case rec.RunState.Finished() && present:
+			return false, &AwaitError{RunID: rec.RunID, Want: wants[0], Others: wants[1:], Status: rec.Status, RunState: rec.RunState, Reason: rec.Meta.RunStateReason}
+		}
+		return false, nil
+	})
+}
+
+// await waits for the version that enough says yes to.
+func (w *Workflow[Type, Status]) await(ctx context.Context, foreignID, runID string, opts []AwaitOption, enough engine.See) (*Run[Type, Status], error) {
 	o := awaitOpts{poll: w.awaitPoll()}
 	for _, opt := range opts {
 		opt(&o)
@@ -34,40 +78,50 @@ func (w *Workflow[Type, Status]) Await(ctx context.Context, foreignID, runID str
 	fail := func(err error) (*Run[Type, Status], error) {
 		return nil, &Error{Op: "await", Workflow: w.name, RunID: runID, Err: err}
 	}
-	if !w.graph.Has(int(status)) {
-		return fail(fmt.Errorf("%w: %d", ErrUnknownStatus, int(status)))
-	}
-	b := w.flow.Engine().Backend()
-	if runID == "" {
-		rec, err := b.Latest(ctx, w.name, foreignID)
-		if err != nil {
-			return fail(err)
-		}
-		runID = rec.RunID
-	} else if rec, err := b.Lookup(ctx, runID); err != nil {
-		return fail(err)
-	} else if rec.WorkflowName != w.name {
-		return fail(fmt.Errorf("%w: it is of workflow %s", ErrRecordNotFound, backend.Quote(rec.WorkflowName)))
-	}
-	var found *Record
-	err := w.flow.Engine().Follow(ctx, runID, o.poll, func(rec *Record) (bool, error) {
-		switch {
-		case rec.Status == int(status) && !endedBefore(rec):
-			found = rec
-			return true, nil
-		case rec.RunState.Finished():
-			return false, &AwaitError{RunID: runID, Want: int(status), Status: rec.Status, RunState: rec.RunState, Reason: rec.Meta.RunStateReason}
-		}
-		return false, nil
-	})
+	rec, err := w.awaited(ctx, foreignID, runID)
 	if err != nil {
 		return fail(err)
 	}
-	t, err := typedRecord[Type, Status](found)
+	runID = rec.RunID
+	var found backend.Entry
+	see := func(en backend.Entry, present bool) (bool, error) {
+		ok, err := enough(en, present)
+		if ok {
+			found = en
+		}
+		return ok, err
+	}
+	e, seen := w.flow.Engine(), false
+	if rec.RunState.Finished() { // most likely nothing will come any more: look before making ready to wait
+		seen, err = e.Show(ctx, runID, see)
+	}
+	if !seen && err == nil {
+		err = e.Follow(ctx, runID, o.poll, see)
+	}
+	switch {
+	case err != nil:
+		return fail(err)
+	case found.Trimmed:
+		return fail(fmt.Errorf("%w: version %d", ErrObjectGone, found.Record.Meta.Version))
+	}
+	t, err := typedRecord[Type, Status](found.Record)
 	if err != nil {
 		return fail(err)
 	}
 	return &Run[Type, Status]{TypedRecord: *t, controller: w.RunStateController(runID)}, nil
+}
+
+// awaited reads the run that is meant.
+func (w *Workflow[Type, Status]) awaited(ctx context.Context, foreignID, runID string) (*Record, error) {
+	b := w.flow.Engine().Backend()
+	if runID == "" {
+		return b.Latest(ctx, w.name, foreignID)
+	}
+	rec, err := b.Lookup(ctx, runID)
+	if err == nil && rec.WorkflowName != w.name {
+		return nil, fmt.Errorf("%w: it is of workflow %s", ErrRecordNotFound, backend.Quote(rec.WorkflowName))
+	}
+	return rec, err
 }
 
 // endedBefore reports whether a record that is in a status stands there because the run was stopped, not because it arrived: with the

@@ -62,6 +62,22 @@ func BenchmarkLoneRun(b *testing.B) {
 	}
 }
 
+// BenchmarkAwaitFinished measures Await of a run that has ended, in a process that works on nothing.
+func BenchmarkAwaitFinished(b *testing.B) {
+	on := memory.New()
+	defer on.Close()
+	w := build(b, on, three("bench"))
+	id := trigger(b, w, "f")
+	await(b, w, id, statusEnd)
+	w.Stop()
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := w.Await(context.Background(), "", id, statusEnd); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 // demoText brings the object to the size of a small order.
 var demoText = func() string {
 	s := make([]byte, 500)

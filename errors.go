@@ -52,6 +52,18 @@ var (
 	ErrStartKeyReused = errors.New("start key was used for another run")
 	// ErrAbsurdTime says that a timer, start or deadline lies further away than any real one.
 	ErrAbsurdTime = machine.ErrAbsurdTime
+	// ErrUnfinished says that a run cannot be erased because it has not ended.
+	ErrUnfinished = backend.ErrUnfinished
+	// ErrNothingToRetry says that nothing of a run waits for another attempt.
+	ErrNothingToRetry = engine.ErrNothingToRetry
+	// ErrAttemptRunning says that the attempt to be made anew is running.
+	ErrAttemptRunning = engine.ErrInHand
+	// ErrVersionNotFound says that the run has no such version, or that it is no longer kept.
+	ErrVersionNotFound = errors.New("the run has no such version")
+	// ErrObjectGone says that the object of a version is no longer kept: the run has had so many versions since.
+	ErrObjectGone = errors.New("the object of that version is no longer kept")
+	// ErrPageToken says that a page's token is not one of this listing.
+	ErrPageToken = errors.New("not a page of this listing")
 	// ErrGraph says that the workflow's graph has a status that no run reaches, or statuses that no run leaves.
 	ErrGraph = errors.New("status graph")
 )
@@ -92,8 +104,9 @@ func RetryAfter(err error, d time.Duration) error {
 // AwaitError says how an awaited run ended without reaching the status. It matches [ErrRunEnded].
 type AwaitError struct {
 	RunID string
-	// Want is the status that was awaited.
-	Want int
+	// Want is the status that was awaited, Others those that would have done as well.
+	Want   int
+	Others []int
 	// Status and RunState are where the run ended; Reason is what was said about it.
 	Status   int
 	RunState RunState
@@ -103,6 +116,9 @@ type AwaitError struct {
 // Error says where the run ended.
 func (e *AwaitError) Error() string {
 	s := fmt.Sprintf("%v: run %s is %v in status %d and did not reach status %d", ErrRunEnded, e.RunID, e.RunState, e.Status, e.Want)
+	for _, other := range e.Others {
+		s += fmt.Sprintf(" or %d", other)
+	}
 	if e.Reason != "" {
 		s += ": " + e.Reason
 	}

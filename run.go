@@ -157,7 +157,7 @@ func (w *Workflow[Type, Status]) attemptRun(a *engine.Attempt) (*Run[Type, Statu
 	if err != nil {
 		return nil, err
 	}
-	return &Run[Type, Status]{TypedRecord: *t, controller: &controller[Type, Status]{w: w, runID: a.Record.RunID}, attempt: a}, nil
+	return &Run[Type, Status]{TypedRecord: *t, controller: w.RunStateController(a.Record.RunID), attempt: a}, nil
 }
 
 // typedRecord decodes a record's object. One that does not decode is a permanent failure: trying again reads the same bytes.

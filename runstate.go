@@ -21,45 +21,29 @@ type RunStateController interface {
 	DeleteData(ctx context.Context, reason string) error
 }
 
-// RunStateController returns the controller of a run. It reads the run at each call, so it never works on an old version.
+// RunStateController returns the controller of a run. It reads the run at each call, so it never works on an old version. It acts in nobody's name;
+// [Workflow.Operator] says who does what.
 func (w *Workflow[Type, Status]) RunStateController(runID string) RunStateController {
-	return &controller[Type, Status]{w: w, runID: runID}
+	return &controller{op: w.operator(""), runID: runID}
 }
 
-type controller[Type any, Status StatusType] struct {
-	w     *Workflow[Type, Status]
+type controller struct {
+	op    *Operator
 	runID string
 }
 
-func (c *controller[Type, Status]) Pause(ctx context.Context, reason string) error {
-	return c.do(ctx, "pause", func(rec *Record) (*Record, error) {
-		return machine.Pause(rec, backend.PausedByOperator, reason, c.w.clock.Now())
-	})
+func (c *controller) Pause(ctx context.Context, reason string) error {
+	return c.op.Pause(ctx, c.runID, reason)
 }
 
-func (c *controller[Type, Status]) Cancel(ctx context.Context, reason string) error {
-	return c.do(ctx, "cancel", func(rec *Record) (*Record, error) {
-		return machine.Cancel(rec, reason, c.w.clock.Now())
-	})
+func (c *controller) Cancel(ctx context.Context, reason string) error {
+	return c.op.Cancel(ctx, c.runID, reason)
 }
 
-func (c *controller[Type, Status]) Resume(ctx context.Context) error {
-	return c.do(ctx, "resume", func(rec *Record) (*Record, error) {
-		return machine.Resume(rec, backend.PausedByOperator, "", c.w.clock.Now())
-	})
-}
+func (c *controller) Resume(ctx context.Context) error { return c.op.Resume(ctx, c.runID, "") }
 
-func (c *controller[Type, Status]) DeleteData(ctx context.Context, reason string) error {
-	return c.do(ctx, "delete data", func(rec *Record) (*Record, error) {
-		return machine.RequestDelete(rec, reason, c.w.clock.Now())
-	})
-}
-
-func (c *controller[Type, Status]) do(ctx context.Context, op string, rule func(*Record) (*Record, error)) error {
-	if err := c.w.flow.Operate(ctx, c.runID, "", rule); err != nil {
-		return &Error{Op: op, Workflow: c.w.name, RunID: c.runID, Err: err}
-	}
-	return nil
+func (c *controller) DeleteData(ctx context.Context, reason string) error {
+	return c.op.DeleteData(ctx, c.runID, reason)
 }
 
 // storeFunc stores a record.

@@ -9,8 +9,8 @@ import (
 	"github.com/stillwater-go/workflow/backend"
 )
 
-// Backend is a store in one SQLite file. It implements backend.Backend, backend.Transactor and backend.Checker. Make one with
-// [Open]. All methods may be called concurrently.
+// Backend is a store in one SQLite file, with every capability of package backend. Make one with [Open]. All methods may be called
+// concurrently.
 type Backend struct {
 	path  string
 	cfg   config
@@ -32,6 +32,10 @@ var (
 	_ backend.Backend    = (*Backend)(nil)
 	_ backend.Transactor = (*Backend)(nil)
 	_ backend.Checker    = (*Backend)(nil)
+	_ backend.Finder     = (*Backend)(nil)
+	_ backend.HeldLister = (*Backend)(nil)
+	_ backend.Eraser     = (*Backend)(nil)
+	_ backend.DueWatcher = (*Backend)(nil)
 )
 
 // Open opens the store at path, making it where there is none, and brings its schema up to date. Its folder must exist and

@@ -18,10 +18,16 @@ func (t *txn) change(u *unit) error {
 	if err := t.checkRuns(c); err != nil {
 		return err
 	}
+	if err := t.checkGuards(c); err != nil {
+		return err
+	}
 	if c.Record != nil {
 		if err := t.storeVersion(u); err != nil {
 			return err
 		}
+	}
+	if err := t.remember(c); err != nil {
+		return err
 	}
 	for i := range c.Hold {
 		if err := t.hold(&c.Hold[i]); err != nil {
@@ -137,22 +143,20 @@ func (t *txn) insertRun(u *unit, workflow, version int64) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	res, err := t.c.exec(context.Background(), `INSERT INTO sw_runs
-		(run_id, workflow, foreign_id, version, status, state, head, live, created_at, trace)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-		r.RunID, workflow, r.ForeignID, version, int64(r.Status), int64(r.RunState), t.next, flag(live(version, r.RunState)),
-		created, r.Meta.TraceOrigin)
+	deadline, err := nanos("deadline", r.Meta.Deadline)
 	if err != nil {
 		return false, err
 	}
-	if n, err := res.RowsAffected(); err != nil || n == 0 {
+	// Its id is the position of its first version: no run that was erased had it.
+	n, err := t.c.execN(context.Background(), `INSERT INTO sw_runs
+		(id, run_id, workflow, foreign_id, version, status, state, head, live, created_at, trace, deadline)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+		t.next, r.RunID, workflow, r.ForeignID, version, int64(r.Status), int64(r.RunState), t.next, flag(live(version, r.RunState)),
+		created, r.Meta.TraceOrigin, orNull(deadline))
+	if err != nil || n == 0 {
 		return false, err
 	}
-	id, err := res.LastInsertId()
-	if err != nil {
-		return false, err
-	}
-	info := runInfo{id: id, workflow: workflow, createdAt: created, foreignID: r.ForeignID, trace: r.Meta.TraceOrigin}
+	info := runInfo{id: t.next, workflow: workflow, createdAt: created, deadline: deadline, foreignID: r.ForeignID, trace: r.Meta.TraceOrigin}
 	return true, t.appendVersion(u, info, version)
 }
 
@@ -163,22 +167,28 @@ func (t *txn) updateRun(u *unit, workflow int64, info runInfo, version int64) (b
 	if err != nil {
 		return false, err
 	}
+	deadline, err := nanos("deadline", r.Meta.Deadline)
+	if err != nil {
+		return false, err
+	}
 	var n int64
-	same := info.workflow == workflow && info.createdAt == created && info.foreignID == r.ForeignID && info.trace == r.Meta.TraceOrigin
+	same := info.workflow == workflow && info.createdAt == created && info.deadline == deadline && info.foreignID == r.ForeignID &&
+		info.trace == r.Meta.TraceOrigin
 	if same && live(info.version, info.state) == live(version, r.RunState) {
 		n, err = t.c.execN(context.Background(),
 			"UPDATE sw_runs SET version = ?, status = ?, state = ?, head = ? WHERE id = ? AND version = ? AND head = ?",
 			version, int64(r.Status), int64(r.RunState), t.next, info.id, info.version, info.head)
 	} else {
 		n, err = t.c.execN(context.Background(), `UPDATE OR IGNORE sw_runs SET version = ?, status = ?, state = ?, head = ?,
-			live = ?, workflow = ?, foreign_id = ?, created_at = ?, trace = ? WHERE id = ? AND version = ? AND head = ?`,
+			live = ?, workflow = ?, foreign_id = ?, created_at = ?, trace = ?, deadline = ? WHERE id = ? AND version = ? AND head = ?`,
 			version, int64(r.Status), int64(r.RunState), t.next, flag(live(version, r.RunState)), workflow, r.ForeignID, created,
-			r.Meta.TraceOrigin, info.id, info.version, info.head)
+			r.Meta.TraceOrigin, orNull(deadline), info.id, info.version, info.head)
 	}
 	if err != nil || n == 0 {
 		return false, err
 	}
-	info.workflow, info.createdAt, info.foreignID, info.trace = workflow, created, r.ForeignID, r.Meta.TraceOrigin
+	info.workflow, info.createdAt, info.deadline = workflow, created, deadline
+	info.foreignID, info.trace = r.ForeignID, r.Meta.TraceOrigin
 	return true, t.appendVersion(u, info, version)
 }
 
@@ -204,12 +214,17 @@ func (t *txn) appendVersion(u *unit, info runInfo, version int64) error {
 		return err
 	}
 	if u.classic {
-		if err := t.outbox(r, info.workflow, version); err != nil {
+		if err := t.outbox(r, info, version); err != nil {
 			return err
 		}
 	}
 	if c.Scrub {
-		return t.scrubRun(row)
+		if err := t.scrubRun(row); err != nil {
+			return err
+		}
+	}
+	if version > 0 && version%postEvery == 0 {
+		return t.post(r.RunID, info)
 	}
 	return nil
 }
@@ -225,19 +240,6 @@ func (t *txn) inTheWay(workflow int64, r *backend.Record) error {
 		return err
 	}
 	return e
-}
-
-// scrubRun replaces the object in every log row before this one.
-func (t *txn) scrubRun(row logRow) error {
-	if err := t.flush(); err != nil {
-		return err
-	}
-	t.scrub = true
-	_, err := t.c.exec(context.Background(), `WITH RECURSIVE h(pos, prev) AS (
-			SELECT pos, prev FROM sw_log WHERE pos = ?
-			UNION ALL SELECT l.pos, l.prev FROM h CROSS JOIN sw_log l ON l.pos = h.prev)
-		UPDATE sw_log SET object = ? WHERE pos IN (SELECT pos FROM h)`, row.prev, blob(row.rec.Object))
-	return err
 }
 
 // hold writes a delivery, new or known.
@@ -311,7 +313,7 @@ func (t *txn) attempt(a *backend.Attempt) error {
 }
 
 // outbox leaves the event of a plain Store.
-func (t *txn) outbox(r *backend.Record, workflow, version int64) error {
+func (t *txn) outbox(r *backend.Record, info runInfo, version int64) error {
 	stored := *r
 	stored.Meta.Version = uint(version)
 	event, err := backend.MakeOutboxEventData(stored)
@@ -319,8 +321,8 @@ func (t *txn) outbox(r *backend.Record, workflow, version int64) error {
 		return err
 	}
 	t.classic = true
-	_, err = t.c.exec(context.Background(), "INSERT INTO sw_outbox (event_id, workflow, data, created_at) VALUES (?, ?, ?, ?)",
-		event.ID, workflow, event.Data, time.Now().UnixNano())
+	_, err = t.c.exec(context.Background(), "INSERT INTO sw_outbox (event_id, workflow, run, data, created_at) VALUES (?, ?, ?, ?, ?)",
+		event.ID, info.workflow, info.id, event.Data, time.Now().UnixNano())
 	return err
 }
 

@@ -20,7 +20,7 @@ type TxFunc = func(ctx context.Context, tx *sql.Tx) error
 // transaction runs are committed together. See [backend.Committer].
 //
 // A change fails alone with ErrVersionConflict, ErrWorkflowInProgress, ErrInvalidID, ErrTooLarge, ErrRecordNotFound (a
-// delivery or attempt of an unknown run) or *backend.TxError. The call as a whole fails with ErrLocked, ErrFull,
+// delivery, an attempt, an expected version or a signal of an unknown run), ErrDuplicateSignal or *backend.TxError. The call as a whole fails with ErrLocked, ErrFull,
 // ErrReadOnly, ErrCorrupt, ErrClosed, ErrOutcomeUnknown, or the context's error when it ended before the transaction began.
 func (b *Backend) Commit(ctx context.Context, batch []*backend.Change) error {
 	units := make([]*unit, 0, len(batch))
@@ -104,6 +104,14 @@ func validate(c *backend.Change) error {
 			return err
 		}
 	}
+	if c.SignalID != "" {
+		if err := backend.ValidateID("signal id", c.SignalID, backend.MaxIDBytes); err != nil {
+			return err
+		}
+	}
+	if err := versionRange(c.Expect); err != nil {
+		return err
+	}
 	if c.Tx != nil {
 		return checkTx(c.Tx)
 	}
@@ -116,6 +124,7 @@ func validateRecord(r *backend.Record) error {
 	}
 	for _, err := range [...]error{
 		versionRange(r.Meta.Version), versionRange(r.Meta.Visit), nanosErr("created at", r.CreatedAt), nanosErr("updated at", r.UpdatedAt),
+		nanosErr("deadline", r.Meta.Deadline),
 	} {
 		if err != nil {
 			return inRange("run "+r.RunID, err)

@@ -31,7 +31,7 @@ func (b *Backend) LoadCursors(ctx context.Context, workflowName string, buckets 
 			}
 			return nil
 		}, `SELECT coalesce(w.first_pos - 1, h.head), w.buckets, c.bucket, c.pos
-			FROM (SELECT coalesce(max(pos), 0) AS head FROM sw_log) h
+			FROM (SELECT `+headTerm+` AS head) h
 			LEFT JOIN sw_workflows w ON w.name = ?
 			LEFT JOIN sw_cursors c ON c.workflow = w.id`, workflowName)
 		if err == nil && fixed != 0 && fixed != int64(buckets) {

@@ -27,6 +27,22 @@ func (b *Backend) Due(ctx context.Context, workflowName string, after backend.Du
 		workflowName, mark, after.Key.RunID, string(after.Key.Receiver), int64(after.Key.Version), int64(limit))
 }
 
+// ListHeld returns at most limit deliveries of the workflow that are given up (state backend.DeliveryHeld, no due time), past the key, in
+// the order of (run id, receiver, version).
+func (b *Backend) ListHeld(ctx context.Context, workflowName string, after backend.DeliveryKey, limit int) ([]backend.Delivery, error) {
+	if limit <= 0 {
+		return nil, nil
+	}
+	return b.deliveries(ctx, "list held deliveries", listHeldText, workflowName, after.RunID, string(after.Receiver), int64(after.Version),
+		int64(limit))
+}
+
+// listHeldText names the state in the words of the index (sw_deliveries_given_up), without which it would not be used.
+const listHeldText = "SELECT " + deliveryColumns + ` FROM sw_deliveries
+	WHERE workflow = (SELECT id FROM sw_workflows WHERE name = ?) AND state = 5 AND due IS NULL
+		AND (run_id, receiver, version) > (?, ?, ?)
+	ORDER BY run_id, receiver, version LIMIT ?`
+
 // Held returns the stored deliveries of a run, in the order of (receiver, version).
 func (b *Backend) Held(ctx context.Context, runID string) ([]backend.Delivery, error) {
 	return b.deliveries(ctx, "read deliveries of run "+backend.Quote(runID), "SELECT "+deliveryColumns+` FROM sw_deliveries

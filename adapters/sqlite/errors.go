@@ -103,6 +103,7 @@ func isVerdict(err error) bool {
 	for _, s := range [...]error{
 		backend.ErrVersionConflict, backend.ErrWorkflowInProgress, backend.ErrInvalidID, backend.ErrTooLarge,
 		backend.ErrRecordNotFound, backend.ErrTimeoutNotFound, backend.ErrOutboxRecordNotFound,
+		backend.ErrDuplicateSignal, backend.ErrUnfinished,
 	} {
 		if errors.Is(err, s) {
 			return true

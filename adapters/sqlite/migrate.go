@@ -24,6 +24,16 @@ type migration struct {
 	version  int
 	checksum string
 	script   string
+	// fill computes what SQL cannot, after the script and in the same transaction; nil where there is nothing.
+	fill func(ctx context.Context, c *conn) error
+}
+
+// fillOf returns the fill of a step.
+func fillOf(version int) func(ctx context.Context, c *conn) error {
+	if version == 2 {
+		return fillOutbox
+	}
+	return nil
 }
 
 // schemaVersion is the newest version that this library knows.
@@ -48,7 +58,7 @@ func migrations() ([]migration, error) {
 			return nil, fmt.Errorf("migrations: %w", err)
 		}
 		sum := sha256.Sum256(text)
-		all = append(all, migration{version: i + 1, checksum: hex.EncodeToString(sum[:]), script: string(text)})
+		all = append(all, migration{version: i + 1, checksum: hex.EncodeToString(sum[:]), script: string(text), fill: fillOf(i + 1)})
 	}
 	return all, nil
 }
@@ -100,12 +110,52 @@ func (m migration) steps(ctx context.Context, c *conn) error {
 	if err := c.script(ctx, m.script); err != nil {
 		return err
 	}
+	if m.fill != nil {
+		if err := m.fill(ctx, c); err != nil {
+			return err
+		}
+	}
 	_, err = c.exec(ctx, "INSERT INTO sw_migrations (version, checksum, applied_at) VALUES (?, ?, ?)",
 		int64(m.version), m.checksum, time.Now().UnixNano())
 	if err != nil {
 		return err
 	}
 	return c.script(ctx, fmt.Sprintf("PRAGMA application_id=%d; PRAGMA user_version=%d", applicationID, m.version))
+}
+
+// fillBatch is how many rows a fill has in memory.
+const fillBatch = 1000
+
+// fillOutbox finds out which run each waiting outbox event is of.
+func fillOutbox(ctx context.Context, c *conn) error {
+	type event struct {
+		id    int64
+		runID string
+	}
+	for last := int64(0); ; {
+		batch := make([]event, 0, fillBatch)
+		err := c.query(ctx, func(row []driver.Value) error {
+			last = asInt(row[0])
+			// What cannot be read stays as it is, without a run: whoever sends it will say so.
+			if m, err := backend.ParseOutboxEventData(asBlob(row[1])); err == nil {
+				batch = append(batch, event{id: last, runID: m.RunID})
+			}
+			return nil
+		}, "SELECT id, data FROM sw_outbox WHERE id > ? ORDER BY id LIMIT ?", last, int64(fillBatch))
+		if err != nil {
+			return err
+		}
+		for _, e := range batch {
+			_, err := c.exec(ctx, "UPDATE sw_outbox SET run = (SELECT id FROM sw_runs WHERE run_id = ?) WHERE id = ?", e.runID, e.id)
+			if err != nil {
+				return err
+			}
+		}
+		more, _, err := c.queryInt(ctx, "SELECT EXISTS (SELECT 1 FROM sw_outbox WHERE id > ?)", last)
+		if err != nil || more == 0 {
+			return err
+		}
+	}
 }
 
 // verifyChecksums makes sure that the file was made by these very steps.

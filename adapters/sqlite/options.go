@@ -46,6 +46,7 @@ type config struct {
 	synchronous Synchronous
 	exclusive   bool
 	txDeadline  time.Duration
+	history     kept
 	readOnly    bool
 	// noInotify makes the store watch by looking once a second, as it does where nothing can notify. For tests.
 	noInotify bool
@@ -77,6 +78,16 @@ func WithSynchronous(s Synchronous) Option {
 	return func(c *config) { c.synchronous = s }
 }
 
+// WithHistory sets how many versions of a run are kept, the newest, and how many of those with their object: of older ones it is known
+// when the run moved where, and why. Zero or less leaves the default, which is 100 objects and 10,000 versions. At least as many versions
+// are kept as objects. They are dropped by the hundred, when a version is committed whose number is a multiple of that.
+//
+// More is kept where somebody still needs it: what the stored cursor of the run's bucket has not passed, and what a stored delivery to a
+// hook tells of.
+func WithHistory(objects, versions int) Option {
+	return func(c *config) { c.history = kept{objects: int64(objects), versions: int64(versions)} }
+}
+
 // WithExclusive makes the store the only one that may have the file open: another Open of the path fails with ErrLocked, and
 // so does this one while another has it. Nothing then watches for other processes and no goroutine waits in the operating
 // system, which programs under testing/synctest need. Off by default.
@@ -93,5 +104,6 @@ func newConfig(opts []Option) config {
 	for _, o := range opts {
 		o(&c)
 	}
+	c.history = c.history.orDefault()
 	return c
 }

@@ -13,7 +13,7 @@ type entry = backend.Entry
 
 // entryColumns are what an entry is read from: l is its log row, r its run.
 const entryColumns = `l.pos, r.run_id, r.workflow, r.foreign_id, r.created_at, r.trace, l.version, l.status, l.state,
-	l.from_status, l.from_state, l.visit, l.paused_by, l.cause, l.actor, l.reason, l.description, l.updated_at, l.object`
+	l.from_status, l.from_state, l.visit, l.paused_by, l.cause, l.actor, l.reason, l.description, l.updated_at, l.object, r.deadline`
 
 // scan collects entries. Workflow names are filled in at the end, because a row is no place to run another query.
 type scan struct {
@@ -26,6 +26,7 @@ type scan struct {
 
 // entry takes one row of entryColumns.
 func (s *scan) entry(row []driver.Value) {
+	_, trimmed := row[18].(int64) // bytes or NULL otherwise
 	s.flows = append(s.flows, asInt(row[2]))
 	s.entries = append(s.entries, entry{
 		Pos: asInt(row[0]),
@@ -44,11 +45,14 @@ func (s *scan) entry(row []driver.Value) {
 				PausedBy:          backend.PausedBy(asInt(row[12])),
 				RunStateReason:    asText(row[15]),
 				StatusDescription: asText(row[16]),
+				Deadline:          timeOf(orNoTime(row[19])),
 			},
 		},
 		From:  backend.Point{Status: int(asInt(row[9])), RunState: backend.RunState(asInt(row[10]))},
 		Cause: backend.Cause(asInt(row[13])),
 		Actor: asText(row[14]),
+
+		Trimmed: trimmed,
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/stillwater-go/workflow/backend"
 )
@@ -35,7 +36,8 @@ func (w *writer) settleCommit(t *txn, cause error) error {
 // settled reports whether the transaction is in the file, and makes that answer durable. A transaction without a log row leaves
 // nothing to know it by, which is an error here.
 func (w *writer) settled(ctx context.Context, t *txn) (stored bool, err error) {
-	if len(t.rows) == 0 {
+	proof, ok := t.proof()
+	if !ok {
 		return false, errors.New("the transaction wrote no log entry to look for")
 	}
 	if err := w.ready(ctx); err != nil {
@@ -48,7 +50,7 @@ func (w *writer) settled(ctx context.Context, t *txn) (stored bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	stored, err = w.holds(ctx, t.rows[0])
+	stored, err = w.holds(ctx, proof)
 	if err == nil {
 		_, err = w.c.exec(ctx, "UPDATE sw_settle SET count = count + 1 WHERE id = 1")
 	}
@@ -60,6 +62,16 @@ func (w *writer) settled(ctx context.Context, t *txn) (stored bool, err error) {
 		return false, err
 	}
 	return stored, nil
+}
+
+// proof returns a log row by which the transaction can be known: one of a run that it did not go on to erase.
+func (t *txn) proof() (logRow, bool) {
+	for _, r := range t.rows {
+		if !slices.Contains(t.erased, r.run) {
+			return r, true
+		}
+	}
+	return logRow{}, false
 }
 
 // holds reports whether the file has this very log row; a transaction's rows are there together or not at all.

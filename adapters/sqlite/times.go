@@ -47,6 +47,22 @@ func timeOf(n int64) time.Time {
 	return time.Unix(0, n).UTC()
 }
 
+// orNull binds a stored time that is mostly absent: none as NULL, which takes no room.
+func orNull(n int64) driver.Value {
+	if n == noTime {
+		return nil
+	}
+	return n
+}
+
+// orNoTime reads such a time.
+func orNoTime(v driver.Value) int64 {
+	if n, ok := v.(int64); ok {
+		return n
+	}
+	return noTime
+}
+
 // asInt, asText and asBlob read a column; a NULL gives the zero value.
 func asInt(v driver.Value) int64 {
 	n, _ := v.(int64)

@@ -15,18 +15,36 @@ import (
 type txn struct {
 	w    *writer
 	c    *conn
-	base int64 // the newest position before it
+	base marks // as it found them
+	now  marks // as it leaves them, all but the head
 	next int64 // the position that the next log row gets
 	// dirty says that something was written.
 	dirty bool
 	// classic says that a plain Store is among the units: watchers on this Backend have to hear of it.
 	classic bool
-	scrub   bool
+	// scrub says that bytes have to be gone from the write-ahead log too.
+	scrub bool
 
 	runs    map[string]runInfo // runs as this transaction leaves them
 	flows   map[string]flow    // workflows that it made or started
 	rows    []logRow           // every log row
 	flushed int                // how many of them are written
+	erased  []int64            // the ids of the runs that it erased
+}
+
+// marks is what the processes on a file tell each other by: the newest position that was ever given, and the counts of sw_marks.
+type marks struct{ head, wakes, erasures int64 }
+
+// headTerm is the newest position that was ever given. The row at it may have been erased.
+const headTerm = `max(coalesce((SELECT max(pos) FROM sw_log), 0), coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'sw_log'), 0))`
+
+// readMarks reads all marks as of one moment.
+func readMarks(ctx context.Context, c *conn) (m marks, err error) {
+	err = c.query(ctx, func(row []driver.Value) error {
+		m = marks{head: asInt(row[0]), wakes: asInt(row[1]), erasures: asInt(row[2])}
+		return nil
+	}, "SELECT "+headTerm+", m.wakes, m.erasures FROM (SELECT 1) LEFT JOIN sw_marks m ON m.id = 1")
+	return m, err
 }
 
 // memberError is the failure of a statement on behalf of one unit, which no verdict explains.
@@ -37,13 +55,16 @@ func (e *memberError) Unwrap() error { return e.err }
 
 func newTxn(w *writer) (*txn, error) {
 	t := &txn{w: w, c: w.c, runs: map[string]runInfo{}}
-	seq, _, err := t.c.queryInt(context.Background(),
-		"SELECT max(coalesce((SELECT max(pos) FROM sw_log), 0), coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'sw_log'), 0))")
+	m, err := readMarks(context.Background(), t.c)
 	if err != nil {
 		t.rollback()
 		return nil, err
 	}
-	t.base, t.next = seq, seq+1
+	t.base, t.now, t.next = m, m, m.head+1
+	if m.erasures != w.erasures {
+		w.cache.reset() // another process erased runs, and some may be among those remembered
+		w.erasures = m.erasures
+	}
 	return t, nil
 }
 
@@ -146,17 +167,20 @@ type saved struct {
 	dirty   bool
 	classic bool
 	scrub   bool
+	now     marks
+	erased  int
 	runs    map[string]runInfo
 	flows   map[string]flow
 }
 
 func (t *txn) save() saved {
-	return saved{next: t.next, rows: len(t.rows), dirty: t.dirty, classic: t.classic, scrub: t.scrub,
+	return saved{next: t.next, rows: len(t.rows), dirty: t.dirty, classic: t.classic, scrub: t.scrub, now: t.now, erased: len(t.erased),
 		runs: maps.Clone(t.runs), flows: maps.Clone(t.flows)}
 }
 
 func (t *txn) restore(s saved) {
 	t.next, t.dirty, t.classic, t.scrub, t.runs, t.flows = s.next, s.dirty, s.classic, s.scrub, s.runs, s.flows
+	t.now, t.erased = s.now, t.erased[:s.erased]
 	t.rows = t.rows[:s.rows]
 	t.flushed = s.rows
 }
@@ -186,7 +210,9 @@ func (t *txn) committed() {
 		// the way, in which case the next checkpoint does.
 		_, _ = t.c.pragma(context.Background(), "wal_checkpoint(TRUNCATE)")
 	}
-	t.w.b.watch.committed(t.base, t.next-1, t.classic)
+	t.now.head = t.next - 1
+	t.w.erasures = t.now.erasures
+	t.w.b.watch.committed(t.base, t.now, t.classic)
 }
 
 // workflow returns the id of a workflow, making its row on first use.
@@ -264,10 +290,11 @@ func (t *txn) find(runID string, fresh bool) (runInfo, bool, error) {
 		info = runInfo{
 			id: asInt(row[0]), workflow: asInt(row[1]), version: asInt(row[2]), head: asInt(row[3]), status: int(asInt(row[4])),
 			state: backend.RunState(asInt(row[5])), createdAt: asInt(row[6]), foreignID: asText(row[7]), trace: asText(row[8]),
+			deadline: orNoTime(row[9]),
 		}
 		found = true
 		return nil
-	}, "SELECT id, workflow, version, head, status, state, created_at, foreign_id, trace FROM sw_runs WHERE run_id = ?", runID)
+	}, "SELECT id, workflow, version, head, status, state, created_at, foreign_id, trace, deadline FROM sw_runs WHERE run_id = ?", runID)
 	if err != nil {
 		return runInfo{}, false, err
 	}

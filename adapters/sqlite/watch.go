@@ -11,8 +11,9 @@ import (
 // lookEvery is how often a store looks at the head where nothing can notify it.
 const lookEvery = time.Second
 
-// watcher tells watchers of the log what other Backends and plain Stores have committed, and tells those who wait for a role
-// when one may be free. It sleeps until somebody is watching and something happens.
+// watcher tells watchers of the log what other Backends and plain Stores have committed, tells watchers of what is due what other Backends
+// have committed beside the log, and tells those who wait for a role when one may be free. It sleeps until somebody is watching and
+// something happens.
 type watcher struct {
 	b *Backend
 
@@ -21,15 +22,16 @@ type watcher struct {
 	next    int
 	subs    map[int]*subscription
 	roles   map[int]chan struct{} // those who wait for a role; each channel holds at most one signal
-	known   int64                 // every position up to it was announced or committed by this Backend
+	known   marks                 // what up to here was announced or committed by this Backend
 	files   *fileWatch
 	stop    chan struct{} // ends the fallback
 	fallen  sync.WaitGroup
 	started bool
 }
 
-// subscription is one Watch.
+// subscription is one Watch or WatchDue.
 type subscription struct {
+	due     bool       // of WatchDue
 	mu      sync.Mutex // held during a call
 	changed func()
 	ended   bool
@@ -42,10 +44,14 @@ func newWatcher(b *Backend) *watcher {
 // Watch calls changed whenever entries may have become visible that did not come from a Commit on this Backend: another
 // process's or Backend's, within milliseconds where the system can notify (Linux) and within a second elsewhere, and plain
 // Stores on this one. changed must return at once and must not call stop. After Close, Watch does nothing.
-func (b *Backend) Watch(changed func()) (stop func()) { return b.watch.subscribe(changed) }
+func (b *Backend) Watch(changed func()) (stop func()) { return b.watch.subscribe(changed, false) }
 
-func (w *watcher) subscribe(changed func()) (stop func()) {
-	s := &subscription{changed: changed}
+// WatchDue calls changed whenever a change with Wake may have become visible that did not come from a Commit on this Backend; as soon as,
+// and with the rules of, Watch.
+func (b *Backend) WatchDue(changed func()) (stop func()) { return b.watch.subscribe(changed, true) }
+
+func (w *watcher) subscribe(changed func(), due bool) (stop func()) {
+	s := &subscription{changed: changed, due: due}
 	w.mu.Lock()
 	if w.closed {
 		w.mu.Unlock()
@@ -115,46 +121,54 @@ func (w *watcher) roleFreed() {
 	}
 }
 
-// look reads the head and announces what lies beyond the known.
+// look reads the marks and announces what lies beyond the known.
 func (w *watcher) look(announce bool) {
-	head, err := w.b.Head(context.Background())
+	ctx := context.Background()
+	var m marks
+	err := w.b.read(ctx, "read head", func(c *conn) (err error) { m, err = readMarks(ctx, c); return err })
 	if err != nil {
 		if announce && !w.b.isClosed() {
-			w.announce() // whoever reads next will see what is wrong
+			w.announce(true, true) // whoever reads next will see what is wrong
 		}
 		return
 	}
-	w.mu.Lock()
-	news := head > w.known
-	w.known = max(w.known, head)
-	w.mu.Unlock()
-	if news && announce {
-		w.announce()
+	entries, due := w.learn(m, m)
+	if announce {
+		w.announce(entries, due)
 	}
 }
 
-// committed files an own transaction with the positions after base up to head. Positions that somebody else committed before it
-// are announced; so are those of a plain Store.
-func (w *watcher) committed(base, head int64, classic bool) {
-	w.mu.Lock()
-	news := base > w.known || classic
-	w.known = max(w.known, head)
-	w.mu.Unlock()
-	if news {
-		w.announce()
-	}
+// committed files an own transaction, which found the marks at base and left them at now. What somebody else committed before it is
+// announced; so are the entries of a plain Store.
+func (w *watcher) committed(base, now marks, classic bool) {
+	entries, due := w.learn(base, now)
+	w.announce(entries || classic, due)
 	if !w.b.locks.alone() {
 		// A doorbell that cannot be rung costs the others time, no entry: they find it at the next ring.
 		_ = w.b.locks.ring()
 	}
 }
 
-// announce calls every watcher.
-func (w *watcher) announce() {
+// learn reports what of others' marks was not known, and takes all up to now as known.
+func (w *watcher) learn(others, now marks) (entries, due bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	entries, due = others.head > w.known.head, others.wakes > w.known.wakes
+	w.known.head, w.known.wakes = max(w.known.head, now.head), max(w.known.wakes, now.wakes)
+	return entries, due
+}
+
+// announce calls the watchers of entries, and of what is due.
+func (w *watcher) announce(entries, due bool) {
+	if !entries && !due {
+		return
+	}
 	w.mu.Lock()
 	subs := make([]*subscription, 0, len(w.subs))
 	for _, s := range w.subs {
-		subs = append(subs, s)
+		if s.due && due || !s.due && entries {
+			subs = append(subs, s)
+		}
 	}
 	w.mu.Unlock()
 	for _, s := range subs {
@@ -205,11 +219,11 @@ func (w *watcher) close() error {
 	return nil
 }
 
-// Head returns the position of the newest log entry, zero in an empty log.
+// Head returns the position of the newest log entry, zero in an empty log. It does not go back when that entry is erased.
 func (b *Backend) Head(ctx context.Context) (int64, error) {
 	var head int64
 	err := b.read(ctx, "read head", func(c *conn) (err error) {
-		head, _, err = c.queryInt(ctx, "SELECT max(pos) FROM sw_log")
+		head, _, err = c.queryInt(ctx, "SELECT "+headTerm)
 		return err
 	})
 	return head, err
@@ -226,7 +240,7 @@ func (b *Backend) ReadLog(ctx context.Context, after int64, limit int) ([]entry,
 		err := c.query(ctx, func(row []driver.Value) error {
 			s.entry(row)
 			e := &s.entries[len(s.entries)-1]
-			e.Current, e.Held = asInt(row[19]) == 1, asInt(row[20]) == 1
+			e.Current, e.Held = asInt(row[20]) == 1, asInt(row[21]) == 1
 			return nil
 		}, "SELECT "+entryColumns+`, r.head = l.pos, EXISTS (SELECT 1 FROM sw_deliveries d WHERE d.run = r.id)
 			FROM sw_log l CROSS JOIN sw_runs r ON r.id = l.run WHERE l.pos > ? ORDER BY l.pos LIMIT ?`, after, int64(limit))

@@ -53,13 +53,15 @@ type writer struct {
 	idle   *sync.Cond // signalled when busy becomes false
 
 	// The rest belongs to whoever leads.
-	c      *conn // nil while the connection is broken
-	file   fileID
-	cache  runCache
-	flows  map[string]flow
-	guard  *txGuard
-	text   insertTexts
-	settle settleHooks
+	c     *conn // nil while the connection is broken
+	file  fileID
+	cache runCache
+	flows map[string]flow
+	// erasures is the count of erasures that the cache is up to date with.
+	erasures int64
+	guard    *txGuard
+	text     insertTexts
+	settle   settleHooks
 }
 
 // flow is what is remembered of a workflow.

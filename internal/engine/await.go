@@ -16,6 +16,9 @@ type waiter struct {
 	wake chan struct{}
 }
 
+// eraseCheck is how often one who awaits a run looks whether another process has erased it, which nothing tells of.
+const eraseCheck = 10 * time.Second
+
 // maxUnseen bounds what a waiter keeps; beyond, it reads the history again.
 const maxUnseen = 64
 
@@ -32,22 +35,35 @@ func (e *Engine) tell(rec *backend.Record) {
 			w.lost = true
 		}
 		w.mu.Unlock()
-		select {
-		case w.wake <- struct{}{}:
-		default:
-		}
+		w.poke()
 	}
 }
+
+// poke wakes the one who waits.
+func (w *waiter) poke() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// See is shown a version of a run. present says that it was the newest when it was read: what a run has ended as, an operator may have undone in
+// a later one. It reports whether it has seen enough.
+type See func(en backend.Entry, present bool) (enough bool, err error)
 
 // Follow shows see every version of a run, oldest first, each once, until see says that it has seen enough or ctx ends. It begins with what
 // is stored and goes on with what is committed, without a receiver and without polling; poll, where positive, is how often it
 // also looks by itself, for stores that tell nothing of other processes' commits. A backend without history shows the
-// present version only.
-func (e *Engine) Follow(ctx context.Context, runID string, poll time.Duration, see func(*backend.Record) (enough bool, err error)) error {
+// present version only. A run that is erased meanwhile is backend.ErrRecordNotFound: at once where this process erases it, within eraseCheck
+// where another one does.
+func (e *Engine) Follow(ctx context.Context, runID string, poll time.Duration, see See) error {
 	if err := e.enter(ctx); err != nil {
 		return err
 	}
 	defer e.leave()
+	if _, erases := e.b.(backend.Eraser); erases && poll <= 0 {
+		poll = e.eraseCheck
+	}
 	w := &waiter{wake: make(chan struct{}, 1)}
 	e.register(runID, w)
 	defer e.unregister(runID, w)
@@ -58,32 +74,16 @@ func (e *Engine) Follow(ctx context.Context, runID string, poll time.Duration, s
 			return err
 		}
 		for gap := false; !gap; {
-			var tick <-chan time.Time
-			var timer *time.Timer
-			if poll > 0 {
-				timer = time.NewTimer(poll)
-				tick = timer.C
-			}
-			select {
-			case <-ctx.Done():
-				err = ctx.Err()
-			case <-w.wake:
-			case <-tick:
-				gap = true
-			}
-			if timer != nil {
-				timer.Stop()
-			}
-			if err != nil {
+			if gap, err = w.sleep(ctx, poll); err != nil {
 				return err
 			}
 			recs, lost := w.take()
 			gap = gap || lost
-			for _, rec := range recs {
+			for i, rec := range recs {
 				switch {
 				case rec.Meta.Version == seen+1:
 					seen++
-					if enough, err := see(rec); enough || err != nil {
+					if enough, err := see(backend.Entry{Record: rec}, i == len(recs)-1); enough || err != nil {
 						return err
 					}
 				case rec.Meta.Version > seen:
@@ -94,23 +94,63 @@ func (e *Engine) Follow(ctx context.Context, runID string, poll time.Duration, s
 	}
 }
 
-// showStored shows what is stored past seen.
-func (e *Engine) showStored(ctx context.Context, runID string, seen *uint, see func(*backend.Record) (bool, error)) (bool, error) {
+// Show is Follow that does not wait: it shows what is stored. enough says that see had seen enough.
+func (e *Engine) Show(ctx context.Context, runID string, see See) (enough bool, err error) {
+	seen := uint(0)
+	return e.showStored(ctx, runID, &seen, see)
+}
+
+// sleep waits until something may have happened; timeUp says that nobody said so.
+func (w *waiter) sleep(ctx context.Context, poll time.Duration) (timeUp bool, err error) {
+	var tick <-chan time.Time
+	if poll > 0 {
+		timer := time.NewTimer(poll)
+		defer timer.Stop()
+		tick = timer.C
+	}
+	select {
+	case <-ctx.Done():
+		return false, ctx.Err()
+	case <-w.wake:
+		return false, nil
+	case <-tick:
+		return true, nil
+	}
+}
+
+// showStored shows what is stored past seen. Where there is nothing, it makes sure that the run is still there.
+func (e *Engine) showStored(ctx context.Context, runID string, seen *uint, see See) (bool, error) {
+	var last *backend.Entry // shown when it is known whether another one follows
+	show := func(present bool) (bool, error) {
+		if last == nil {
+			return false, nil
+		}
+		en := *last
+		last = nil
+		return see(en, present)
+	}
+	first := *seen
 	for {
 		entries, err := e.b.History(ctx, runID, *seen, readChunk)
 		if err != nil {
 			return false, err
 		}
-		for _, en := range entries {
-			*seen = en.Record.Meta.Version
-			if enough, err := see(en.Record); enough || err != nil {
+		for i := range entries {
+			if enough, err := show(false); enough || err != nil {
 				return enough, err
 			}
+			last = &entries[i]
+			*seen = last.Record.Meta.Version
 		}
 		if len(entries) < readChunk {
-			return false, nil
+			break
 		}
 	}
+	if *seen == first {
+		_, err := e.b.Lookup(ctx, runID)
+		return false, err
+	}
+	return show(true)
 }
 
 // take empties the waiter; lost says that some records were not kept.

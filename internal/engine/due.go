@@ -20,6 +20,7 @@ type dues struct {
 	aside    []*dueItem                   // due, but their roles are full
 	blocked  bool                         // so many are aside that nothing else is looked at
 	reading  bool                         // a page is being read: what is stored now may not be in it
+	pages    int                          // counts the pages that were begun
 	done     map[backend.DeliveryKey]bool // deleted while a page is read
 	inLine   map[laneKey]int              // how many rows of a lane are here
 	pumping  bool
@@ -32,6 +33,7 @@ type dueItem struct {
 	at int   // its place in the heap
 
 	late bool // it was set aside: its row may be gone by now
+	page int  // the page that was being read, or was read last, when it came
 }
 
 // maxDue bounds the rows in memory that have no task; more are left in the store until their time is near.
@@ -70,6 +72,10 @@ func (u *dues) add(d backend.Delivery, t *task) {
 	if d.Due.IsZero() {
 		return
 	}
+	if t == nil && u.rewrite(d) {
+		u.start()
+		return
+	}
 	u.forget(d.DeliveryKey)
 	delete(u.done, d.DeliveryKey)
 	switch {
@@ -85,10 +91,15 @@ func (u *dues) add(d backend.Delivery, t *task) {
 		return
 	}
 	u.push(&dueItem{d: d, t: t})
+	if t != nil && t.again {
+		t.again = false
+		u.foreign = true
+	}
 	u.start()
 }
 
 func (u *dues) push(it *dueItem) {
+	it.page = u.pages
 	u.byKey[it.d.DeliveryKey] = it
 	u.inLine[laneKey{run: it.d.RunID, receiver: it.d.Receiver}]++
 	heap.Push(&u.items, it)
@@ -222,6 +233,7 @@ func (u *dues) round(ctx context.Context, now time.Time) (next time.Time, read b
 	// Rows past the mark are not known: read them before anything later than the mark is waited for.
 	read = !u.complete && !u.blocked && (len(u.items) == 0 || u.items[0].d.Due.After(u.mark.Due))
 	if u.reading = read; read {
+		u.pages++
 		u.done = make(map[backend.DeliveryKey]bool)
 	}
 	if ctx.Err() != nil || (!read && len(u.items) == 0 && len(u.aside) == 0) {
@@ -252,8 +264,16 @@ func (u *dues) read(ctx context.Context, mark backend.DueMark) error {
 	}
 	for _, d := range rows {
 		u.mark = backend.DueMark{Due: d.Due, Key: d.DeliveryKey}
-		if u.byKey[d.DeliveryKey] != nil || u.done[d.DeliveryKey] || u.inHand(d) {
-			continue // what this process knows of it is newer
+		if it := u.byKey[d.DeliveryKey]; it != nil {
+			u.reread(it, d)
+			continue
+		}
+		if u.done[d.DeliveryKey] {
+			continue
+		}
+		if t := u.inHand(d); t != nil { // what this process knows of it is newer, most of the time
+			t.again = t.phase.Load() == phaseCommitting
+			continue
 		}
 		if d.State == backend.DeliveryClaimed {
 			d.Due = time.Time{} // whoever claimed it is gone, or it would be in hand
@@ -264,24 +284,26 @@ func (u *dues) read(ctx context.Context, mark backend.DueMark) error {
 	return nil
 }
 
-// inHand reports whether this process works on the delivery, or is about to.
-func (u *dues) inHand(d backend.Delivery) bool {
+// inHand returns the task, if any, by which this process works on the delivery, or is about to.
+func (u *dues) inHand(d backend.Delivery) *task {
 	r := u.flow.roleOf(d.RunID)
 	if r == nil {
-		return false
+		return nil
 	}
 	if d.Receiver == backend.ReceiverStep {
-		t := r.steps[d.RunID]
-		return t != nil && t.key.Version >= d.Version && t.phase.Load() != phaseWaiting
+		if t := r.steps[d.RunID]; t != nil && t.key.Version >= d.Version && t.phase.Load() != phaseWaiting {
+			return t
+		}
+		return nil
 	}
 	for _, k := range [...]laneKey{{d.RunID, d.Receiver, 0}, {d.RunID, d.Receiver, d.Version}} {
 		for t := r.lanes[k]; t != nil; t = t.next {
 			if t.key.Version == d.Version && t.phase.Load() != phaseWaiting {
-				return true
+				return t
 			}
 		}
 	}
-	return false
+	return nil
 }
 
 // fire makes everything ready that is due.

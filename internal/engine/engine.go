@@ -19,8 +19,10 @@ type Engine struct {
 	prompt    bool // the backend wants every move of a cursor at once
 	volatile  bool // the backend may lose what waits
 	commitCtx context.Context
-	log       atomic.Pointer[Log]
-	failing   atomic.Bool
+	// eraseCheck is how often one who awaits a run looks whether it is still there.
+	eraseCheck time.Duration
+	log        atomic.Pointer[Log]
+	failing    atomic.Bool
 
 	lastArrival atomic.Int64 // of a signal
 
@@ -70,10 +72,13 @@ func newEngine(b backend.Backend) *Engine {
 	e := &Engine{
 		b:         b,
 		commitCtx: context.Background(),
-		routes:    make(map[string]*routes),
-		waiters:   make(map[string][]*waiter),
-		wake:      make(chan struct{}, 1),
-		watch:     make(chan struct{}, 1),
+
+		eraseCheck: eraseCheck,
+
+		routes:  make(map[string]*routes),
+		waiters: make(map[string][]*waiter),
+		wake:    make(chan struct{}, 1),
+		watch:   make(chan struct{}, 1),
 	}
 	if p, ok := b.(backend.PromptCursors); ok {
 		e.prompt = p.PromptCursors()

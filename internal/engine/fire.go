@@ -26,6 +26,7 @@ func (r *role) fire(it *dueItem, now time.Time) {
 		switch cur := r.steps[t.key.RunID]; {
 		case cur == t:
 		case cur != nil && cur.key.Version == t.key.Version && cur.phase.Load() == phaseWaiting:
+			cur.goOnFrom(it.d)
 			t = cur // the row was read again, the task is here
 		case cur == nil:
 			r.steps[t.key.RunID] = t
@@ -39,7 +40,8 @@ func (r *role) fire(it *dueItem, now time.Time) {
 		return
 	}
 	head := r.lanes[t.lane()]
-	if head != nil && head.key.Version == t.key.Version && head.phase.Load() == phaseWaiting {
+	if head != nil && head != t && head.key.Version == t.key.Version && head.phase.Load() == phaseWaiting {
+		head.goOnFrom(it.d)
 		t = head
 	}
 	switch {
@@ -51,6 +53,9 @@ func (r *role) fire(it *dueItem, now time.Time) {
 			if n := p.next; n.key.Version == t.key.Version { // it stands behind the later one
 				if n.phase.Load() != phaseWaiting {
 					return // its row is on its way
+				}
+				if n != t {
+					n.goOnFrom(it.d)
 				}
 				p.next, n.next, t = n.next, nil, n
 				break

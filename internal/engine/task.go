@@ -41,6 +41,7 @@ type task struct {
 
 	overtaken bool // a newer version came while its change was on the way
 	heldTimer bool // it is a timer that was held because the run is paused
+	again     bool // its row was read while its change was on the way: the row may say more
 
 	prevRun, nextRun *task // runList
 }

@@ -29,6 +29,9 @@ func (k Kind) String() string {
 	return "unknown"
 }
 
+// FromOutside reports whether somebody outside has to say something for the edge to be taken.
+func (k Kind) FromOutside() bool { return k == Callback || k == Signal }
+
 // Edge is one declared move.
 type Edge struct {
 	From, To int

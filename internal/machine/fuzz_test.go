@@ -28,6 +28,7 @@ func FuzzLife(f *testing.F) {
 	f.Add([]byte{3, 0, 1, 1, 2, 2, 2, 0, 0, 0, 1, 0, 0, 0, 2})
 	f.Add([]byte{2, 0, 1, 1, 0, 0, 1, 0, 5, 1, 6, 0, 7, 0, 3, 1, 4, 0, 8, 9})
 	f.Add([]byte{1, 0, 1, 0, 5, 2, 6, 2, 6, 1, 0, 1, 8, 9, 8})
+	f.Add([]byte{1, 0, 1, 0, 1, 0, 7, 0, 1, 10, 3, 1, 0, 1, 11, 2, 0, 0, 5, 0, 1, 10, 1, 0, 1, 1, 8, 0, 0, 10, 2})
 	f.Fuzz(func(t *testing.T, input []byte) {
 		if len(input) > 400 {
 			return
@@ -48,7 +49,8 @@ func FuzzLife(f *testing.F) {
 			at = at.Add(time.Duration(b.next(3)) * time.Second)
 			before := run.Clone()
 			by := []backend.PausedBy{backend.PausedByNobody, backend.PausedByOperator, backend.PausedByEngine}[b.next(3)]
-			moved, err := randomMove(&b, run, g, by, at)
+			move := b.next(12)
+			moved, err := randomMove(&b, move, run, g, by, at)
 			same(t, run, before)
 			if err != nil && !errors.Is(err, machine.ErrInvalidTransition) {
 				t.Fatalf("an error of another kind: %v", err)
@@ -59,15 +61,40 @@ func FuzzLife(f *testing.F) {
 			if err != nil {
 				t.Fatalf("both a record and the error %v", err)
 			}
-			holds(t, g, run, moved, by, at)
+			switch move {
+			case forceMove:
+				holdsForced(t, run, moved, at)
+			case extendMove:
+				holdsExtended(t, run, moved, at)
+			default:
+				holds(t, g, run, moved, by, at)
+			}
 			run = moved
 		}
 	})
 }
 
+// The moves that follow rules of their own.
+const (
+	forceMove  = 10
+	extendMove = 11
+)
+
 // randomMove tries one move of the input's choice.
-func randomMove(b *tape, run *backend.Record, g *graph.Graph, by backend.PausedBy, at time.Time) (*backend.Record, error) {
-	switch b.next(10) {
+func randomMove(b *tape, move int, run *backend.Record, g *graph.Graph, by backend.PausedBy, at time.Time) (*backend.Record, error) {
+	switch move {
+	case forceMove:
+		o := machine.Override{Status: b.next(8), Reason: "forced", Description: "d"}
+		if o.Terminal = b.next(2) == 1; b.next(2) == 1 {
+			o.Object = []byte{}
+		}
+		return machine.Force(run, o, at)
+	case extendMove:
+		deadline := time.Time{}
+		if d := b.next(4); d > 0 {
+			deadline = at.Add(time.Duration(d-2) * time.Second)
+		}
+		return machine.Extend(run, deadline, "extended", at)
 	case 5:
 		return machine.Pause(run, by, "paused", at)
 	case 6:
@@ -93,8 +120,11 @@ func holds(t *testing.T, g *graph.Graph, from, to *backend.Record, by backend.Pa
 	if to.RunID != from.RunID || !to.CreatedAt.Equal(from.CreatedAt) || !to.UpdatedAt.Equal(at) {
 		t.Fatalf("the run became another: %+v, then %+v", from, to)
 	}
-	if !g.Has(to.Status) || to.Status != from.Status && !g.Declared(from.Status, to.Status) {
+	if to.Status != from.Status && !g.Declared(from.Status, to.Status) {
 		t.Fatalf("status %d follows %d, which was not declared", to.Status, from.Status)
+	}
+	if !to.Meta.Deadline.Equal(from.Meta.Deadline) {
+		t.Fatalf("the deadline %v became %v", from.Meta.Deadline, to.Meta.Deadline)
 	}
 	if !to.RunState.Valid() || to.RunState == backend.RunStateInitiated {
 		t.Fatalf("%v follows %v", to.RunState, from.RunState)
@@ -129,6 +159,41 @@ func holds(t *testing.T, g *graph.Graph, from, to *backend.Record, by backend.Pa
 	if from.RunState == backend.RunStatePaused && to.RunState.Moving() && to.Status != from.Status {
 		t.Fatal("a resume moved the run")
 	}
+}
+
+// holdsForced checks what is true of every override.
+func holdsForced(t *testing.T, from, to *backend.Record, at time.Time) {
+	t.Helper()
+	if to.Meta.Version != from.Meta.Version+1 || to.Meta.Visit != to.Meta.Version || !to.UpdatedAt.Equal(at) {
+		t.Fatalf("an override is a new version and a new visit: %+v, then %+v", from, to)
+	}
+	if to.RunState != backend.RunStateRunning && to.RunState != backend.RunStateCompleted || to.Meta.PausedBy != backend.PausedByNobody {
+		t.Fatalf("an override left the run %v, paused by %v", to.RunState, to.Meta.PausedBy)
+	}
+	if from.RunState == backend.RunStateDataDeleted || from.RunState == backend.RunStateRequestedDataDeleted {
+		t.Fatalf("a run came back although it was %v", from.RunState)
+	}
+	if to.RunID != from.RunID || !to.CreatedAt.Equal(from.CreatedAt) || to.Meta.RunStateReason != "forced" {
+		t.Fatalf("the run became another: %+v, then %+v", from, to)
+	}
+	if gone := !to.Meta.Deadline.Equal(from.Meta.Deadline); gone && !from.RunState.Finished() {
+		t.Fatalf("the deadline %v was lost", from.Meta.Deadline)
+	}
+}
+
+// holdsExtended checks that a new deadline changes nothing else.
+func holdsExtended(t *testing.T, from, to *backend.Record, at time.Time) {
+	t.Helper()
+	if from.RunState.Finished() {
+		t.Fatalf("%v has a deadline", from.RunState)
+	}
+	want := from.Clone()
+	want.Meta.Version++
+	want.UpdatedAt, want.Meta.Deadline = at, to.Meta.Deadline
+	if from.RunState != backend.RunStatePaused {
+		want.Meta.RunStateReason = "extended"
+	}
+	same(t, to, want)
 }
 
 // FuzzRetry holds the waits of a policy between zero and its maximum, and its spans to growing.
