@@ -56,6 +56,15 @@ type inner[Type any, Status StatusType] struct {
 	quit     context.CancelFunc
 }
 
+// innerOptions are the outer workflow's settings as far as they are right for a workflow of ours beside it.
+func innerOptions(outer buildOptions) BuildOption {
+	return func(bo *buildOptions) {
+		*bo = outer
+		bo.inner = true
+		bo.customDelete = nil
+	}
+}
+
 // The waits between tries to start an inner workflow.
 const (
 	firstStart = 20 * time.Millisecond

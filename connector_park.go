@@ -115,10 +115,7 @@ func newParking(workflow string, c *connector, on Backend, outer buildOptions, o
 	}, eventHandled)
 	opts.lag = -1 // the event was old enough before
 	b.steps[eventParked].opts = opts
-	w, err := b.BuildOn(on, func(bo *buildOptions) {
-		*bo = outer
-		bo.customDelete = nil
-	})
+	w, err := b.BuildOn(on, innerOptions(outer))
 	if err != nil {
 		return nil, err
 	}

@@ -113,6 +113,7 @@ type buildOptions struct {
 	errorCounter ErrorCounter
 	resumeAfter  time.Duration // zero or less: never
 	stopTimeout  time.Duration
+	inner        bool // it is a workflow of ours beside a user's
 }
 
 // BuildOption sets one property of a workflow.

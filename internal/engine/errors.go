@@ -64,3 +64,9 @@ func (e *RetryAfterError) Error() string { return fmt.Sprintf("%v (retry after %
 
 // Unwrap returns the inner error.
 func (e *RetryAfterError) Unwrap() error { return e.Err }
+
+// LaterError is the answer of a timeout's handler that has nothing to do yet: it is called again after the time, and nothing has failed.
+type LaterError struct{ After time.Duration }
+
+// Error says how long to wait.
+func (e *LaterError) Error() string { return fmt.Sprintf("again after %v", e.After) }
