@@ -36,6 +36,8 @@ type schedules[Type any] struct {
 	start func(ctx context.Context, id string, def scheduleDef, slot time.Time, value *Type) (runID string, err error)
 	// started looks for the run of a slot.
 	started func(ctx context.Context, id string, def scheduleDef, slot time.Time) (runID string, err error)
+	// busy reports whether the foreign id has an unfinished run.
+	busy func(ctx context.Context, foreignID string) (bool, error)
 	// cancel cancels a run that is in a slot's way.
 	cancel func(ctx context.Context, runID, reason string) error
 	decode func(initial []byte) (*Type, error)
@@ -70,6 +72,16 @@ func (w *Workflow[Type, Status]) addSchedules(on Backend) error {
 			return "", err
 		}
 		return rec.RunID, nil
+	}
+	s.busy = func(ctx context.Context, foreignID string) (bool, error) {
+		rec, err := w.flow.Engine().Backend().Latest(ctx, w.name, foreignID)
+		switch {
+		case isNotFound(err):
+			return false, nil
+		case err != nil:
+			return false, err
+		}
+		return !rec.RunState.Finished(), nil
 	}
 	s.cancel = w.operator("").Cancel
 	if _, ok := on.(engine.RoleAwaiter); ok {
@@ -318,11 +330,19 @@ func (s *schedules[Type]) fireSlot(ctx context.Context, id string, def scheduleD
 	if err != nil {
 		return 0, "", err
 	}
+	inTheWay := &engine.LaterError{After: min(max(waited/4, time.Second), time.Minute)}
 	if def.Filter {
 		// The run may be started and the answer lost: then the filter has had its say.
 		runID, err := s.started(ctx, id, def, slot)
 		if err != nil || runID != "" {
 			return SlotFired, runID, err
+		}
+		if def.Overlap == OverlapWait { // the filter is asked when the way is free
+			if busy, err := s.busy(ctx, def.ForeignID); err != nil {
+				return 0, "", err
+			} else if busy {
+				return 0, "", inTheWay
+			}
 		}
 		if ok, err := code.allows(ctx, slot); err != nil {
 			return 0, "", fmt.Errorf("filter at slot %s: %w", slot.Format(time.RFC3339), err)
@@ -347,7 +367,7 @@ func (s *schedules[Type]) fireSlot(ctx context.Context, id string, def scheduleD
 		case def.Overlap == OverlapSkip:
 			return SlotOverlapped, "", nil
 		case def.Overlap == OverlapWait:
-			return 0, "", &engine.LaterError{After: min(max(waited/4, time.Second), time.Minute)}
+			return 0, "", inTheWay
 		case !errors.As(err, &in) || in.RunID == "":
 			return 0, "", err
 		}

@@ -188,7 +188,7 @@ func (w *Workflow[Type, Status]) ResumeSchedule(ctx context.Context, id string) 
 			if err := Unmarshal(rec.Object, &o); err != nil {
 				return nil, fmt.Errorf("decode the stored schedule: %w", err)
 			}
-			if o.Next.Before(now) { // else no slot has passed
+			if !o.Next.After(now) { // else no slot has passed
 				if err := o.countFrom(now); err != nil {
 					return nil, err
 				}
