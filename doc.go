@@ -8,7 +8,7 @@
 //
 // A run is one execution, for a foreign id of yours. A step is the function that is called when a run enters a status. A callback is
 // called when somebody outside has something for the run, a timeout when its time has come, a hook when a run was paused, cancelled or
-// completed, a connector for the events of another system.
+// completed, a connector for the events of another system. A schedule starts runs at the times of a spec.
 //
 // # What is promised
 //

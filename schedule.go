@@ -68,8 +68,8 @@ type OverlapPolicy int
 const (
 	// OverlapSkip leaves the slot out. It is the default.
 	OverlapSkip OverlapPolicy = 0
-	// OverlapWait starts the slot's run when that one has ended; it looks every second at first, later every minute. Slots that pass
-	// meanwhile are missed.
+	// OverlapWait starts the slot's run when that one has ended. It looks at once for short runs and less and less often for long ones, every
+	// minute at least. Slots that pass meanwhile are missed.
 	OverlapWait OverlapPolicy = 1
 	// OverlapCancel cancels that one.
 	OverlapCancel OverlapPolicy = 2

@@ -115,18 +115,20 @@ func (c *classicSchedules) begin(s *classicSchedule) {
 
 func (c *classicSchedules) stop() bool {
 	c.mu.Lock()
-	quit, end := c.quit, c.end
+	outer, quit, end := c.outer, c.quit, c.end
+	if quit != nil {
+		quit() // under the lock, so that add begins nothing afterwards
+	}
 	c.mu.Unlock()
 	if quit == nil {
 		return true
 	}
-	quit()
 	ended := make(chan struct{})
 	go func() { // ends with the last schedule
 		c.running.Wait()
 		close(ended)
 	}()
-	limit, cancel := context.WithTimeout(c.outer, c.stopTimeout)
+	limit, cancel := context.WithTimeout(outer, c.stopTimeout)
 	defer cancel()
 	select {
 	case <-ended:

@@ -330,7 +330,7 @@ func (s *schedules[Type]) fireSlot(ctx context.Context, id string, def scheduleD
 	if err != nil {
 		return 0, "", err
 	}
-	inTheWay := &engine.LaterError{After: min(max(waited/4, time.Second), time.Minute)}
+	inTheWay := &engine.LaterError{After: min(max(waited/4, shortestWait), longestWait)}
 	if def.Filter {
 		// The run may be started and the answer lost: then the filter has had its say.
 		runID, err := s.started(ctx, id, def, slot)
@@ -378,6 +378,12 @@ func (s *schedules[Type]) fireSlot(ctx context.Context, id string, def scheduleD
 	}
 	return 0, "", err
 }
+
+// The waits between two looks whether the run in the way has ended: a quarter of the time waited so far, within these.
+const (
+	shortestWait = 50 * time.Millisecond
+	longestWait  = time.Minute
+)
 
 // allows asks the filters.
 func (c scheduleCode[Type]) allows(ctx context.Context, slot time.Time) (bool, error) {
