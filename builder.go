@@ -126,6 +126,7 @@ func (b *Builder[Type, Status]) Build(eventStreamer EventStreamer, recordStore R
 	if len(b.connectors) > 0 {
 		waivers = append(waivers, connectorWaiver)
 	}
+	waivers = append(waivers, scheduleWaiver)
 	for _, waived := range waivers {
 		w.log.Debug(context.Background(), "these parts give less", map[string]string{"workflow": b.name, "waived": waived})
 	}

@@ -61,6 +61,7 @@ type inner[Type any, Status StatusType] struct {
 func innerOptions(outer buildOptions) BuildOption {
 	return func(bo *buildOptions) {
 		*bo = outer
+		bo.inner = true
 		bo.customDelete, bo.cleanUp = nil, nil
 		bo.objects.version, bo.objects.upgrades = 0, nil
 		bo.objects.limit, bo.objects.limited = 0, false

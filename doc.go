@@ -9,7 +9,8 @@
 // A run is one execution, for a foreign id of yours; [Workflow.Trigger] starts it: once for a start key, later, many at once, with a deadline. A step
 // ([Builder.AddStep]) is the function that is called when a run enters a status. What comes from elsewhere moves a run too: a callback
 // ([Builder.AddCallback]) from somebody who waits for the answer, a [Signal] that is kept until the run can hear it, a timeout
-// ([Builder.AddTimeout]) when its time has come, a connector ([Builder.AddConnector]) for the events of another system.
+// ([Builder.AddTimeout]) when its time has come, a connector ([Builder.AddConnector]) for the events of another system. A schedule
+// ([Workflow.Schedule]) starts runs at the times of a spec.
 //
 // A hook ([Builder.OnComplete], [Builder.OnStatus], …) is told what happened to runs, and with [TriggerHook] starts one of another workflow.
 // [Workflow.Await] waits for a run, [Workflow.History] and [Workflow.Waiting] tell its story, and an [Operator] pauses, resumes, retries,

@@ -291,7 +291,7 @@ func TestField54RunsAreErased(t *testing.T) {
 		}
 		must(t, op.Cancel(ctxFor(t), ids[0], "asked for"))
 		must(t, op.Erase(ctxFor(t), ids[0]))
-		gone(t, on, "deleted", name(0), ids[0])
+		nothingOf(t, on, "deleted", name(0), ids[0])
 		must(t, op.Cancel(ctxFor(t), ids[1], "asked for"))
 		must(t, op.DeleteData(ctxFor(t), ids[1], "asked for"))
 		pass(time.Second)
@@ -313,13 +313,13 @@ func TestField54RunsAreErased(t *testing.T) {
 		allIn(t, on, ids[2:], statusEnd, backend.RunStateCompleted)
 		pass(2 * 24 * time.Hour)
 		for i := range ids {
-			gone(t, on, "deleted", name(i), ids[i])
+			nothingOf(t, on, "deleted", name(i), ids[i])
 		}
 	})
 }
 
-// gone fails the test unless nothing is left of a run.
-func gone(t *testing.T, on *memory.Backend, workflowName, foreignID, runID string) {
+// nothingOf fails the test unless nothing is left of a run.
+func nothingOf(t *testing.T, on *memory.Backend, workflowName, foreignID, runID string) {
 	t.Helper()
 	if _, err := on.Lookup(ctxFor(t), runID); !errors.Is(err, workflow.ErrRecordNotFound) {
 		t.Errorf("run %s: %v", runID, err)

@@ -120,6 +120,7 @@ type buildOptions struct {
 	cleanUp      any           // func(context.Context, *TypedRecord[Type, Status]) error of the workflow's own types; nil for none
 	noJitter     bool
 	objects      objectOptions
+	inner        bool // it is a workflow of ours beside a user's
 }
 
 // BuildOption sets one property of a workflow.

@@ -82,6 +82,20 @@ func (w *Workflow[Type, Status]) States() map[string]State {
 	return out
 }
 
+// state is what the workflow as a whole does in this program.
+func (w *Workflow[Type, Status]) state() State {
+	w.mu.Lock()
+	started, stopped := w.started, w.stopped
+	w.mu.Unlock()
+	switch {
+	case !started || stopped:
+		return StateShutdown
+	case w.flow.Holds() > 0:
+		return StateRunning
+	}
+	return StateIdle
+}
+
 // makeRole joins the parts of a role's or process's name in its classic form.
 func makeRole(parts ...string) string {
 	return strings.ReplaceAll(strings.ToLower(strings.Join(parts, "-")), " ", "_")

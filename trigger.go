@@ -74,7 +74,12 @@ func WithRunTimeout[Type any, Status StatusType](d time.Duration) TriggerOption[
 // Errors: [ErrWorkflowInProgress] (an [InProgressError] names the run in the way), [ErrUnknownStatus], [ErrInvalidID],
 // [ErrTooLarge], [ErrStartKeyReused], [ErrAbsurdTime], and [ErrOutcomeUnknown] when ctx ended while the commit was under way.
 func (w *Workflow[Type, Status]) Trigger(ctx context.Context, foreignID string, opts ...TriggerOption[Type, Status]) (runID string, err error) {
-	s, keyed, err := w.newStart(foreignID, origin(), opts)
+	return w.trigger(ctx, foreignID, origin(), opts)
+}
+
+// trigger is Trigger that says who triggered.
+func (w *Workflow[Type, Status]) trigger(ctx context.Context, foreignID, from string, opts []TriggerOption[Type, Status]) (runID string, err error) {
+	s, keyed, err := w.newStart(foreignID, from, opts)
 	if err == nil {
 		err = w.flow.Trigger(ctx, s)
 	}

@@ -19,6 +19,8 @@ type API[Type any, Status StatusType] interface {
 	Name() string
 	// Trigger starts a run; see [Workflow.Trigger].
 	Trigger(ctx context.Context, foreignID string, opts ...TriggerOption[Type, Status]) (runID string, err error)
+	// Schedule starts runs at the times of a spec; see [Workflow.Schedule].
+	Schedule(foreignID string, spec string, opts ...ScheduleOption[Type, Status]) error
 	// Await waits until a run has reached a status; see [Workflow.Await].
 	Await(ctx context.Context, foreignID, runID string, status Status, opts ...AwaitOption) (*Run[Type, Status], error)
 	// Callback hands a payload to the run's present status; see [Workflow.Callback].
@@ -50,7 +52,8 @@ type Workflow[Type any, Status StatusType] struct {
 	objects objects
 
 	connectors []*connector
-	companions []companion // in the order of their start
+	schedules  *schedules[Type] // nil in an inner workflow, and where the name leaves no room for theirs
+	companions []companion      // in the order of their start
 
 	mu      sync.Mutex
 	started bool
@@ -77,7 +80,10 @@ func (w *Workflow[Type, Status]) start(on Backend, b *Builder[Type, Status]) err
 	w.flow = engine.NewFlow(on, w.spec)
 	w.nobody = w.newOperator()
 	w.processes.init(w.processNames())
-	return w.addConnectors(on, b.connectors)
+	if err := w.addConnectors(on, b.connectors); err != nil {
+		return err
+	}
+	return w.addSchedules(on)
 }
 
 // Name returns the workflow's name.

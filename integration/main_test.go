@@ -13,7 +13,7 @@ import (
 
 // The environment by which a test tells a copy of its own program what to be.
 const (
-	envWorker = "STILLWATER_WORKER" // "parcels", "drain", "idle" or "client"
+	envWorker = "STILLWATER_WORKER" // what TestMain knows
 	envDB     = "STILLWATER_DB"     // the store's file
 	envPrefix = "STILLWATER_PREFIX" // begins the foreign ids that the worker triggers
 	envIdle   = "STILLWATER_IDLE"   // seconds that TestIdle measures; 3 by default
@@ -36,7 +36,13 @@ func TestMain(m *testing.M) {
 	case "drain":
 		os.Exit(drainParcels())
 	case "idle":
-		os.Exit(workIdle())
+		os.Exit(workIdle(tire))
+	case "idle-schedules":
+		os.Exit(workIdle(storeSchedules))
+	case "clocks":
+		os.Exit(workClocks(false))
+	case "clocks-drain":
+		os.Exit(workClocks(true))
 	case "client":
 		os.Exit(workClient())
 	default:

@@ -102,6 +102,7 @@ func (e *Engine) route(en *backend.Entry, read bool) {
 	e.tell(en.Record)
 	rt := e.routes[en.Record.WorkflowName]
 	if rt == nil {
+		e.meet(en.Record.WorkflowName)
 		return
 	}
 	if read && !e.prompt {

@@ -49,6 +49,7 @@ type Engine struct {
 	unread    []*task               // deliveries that could not be read
 	stale     []backend.DeliveryKey // rows of overtaken deliveries, to be deleted
 	waiters   map[string][]*waiter
+	strangers map[string][]*stranger
 	watching  bool
 	lastFlush time.Time
 
@@ -75,10 +76,11 @@ func newEngine(b backend.Backend) *Engine {
 
 		eraseCheck: eraseCheck,
 
-		routes:  make(map[string]*routes),
-		waiters: make(map[string][]*waiter),
-		wake:    make(chan struct{}, 1),
-		watch:   make(chan struct{}, 1),
+		routes:    make(map[string]*routes),
+		waiters:   make(map[string][]*waiter),
+		strangers: make(map[string][]*stranger),
+		wake:      make(chan struct{}, 1),
+		watch:     make(chan struct{}, 1),
 	}
 	if p, ok := b.(backend.PromptCursors); ok {
 		e.prompt = p.PromptCursors()

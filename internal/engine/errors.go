@@ -88,3 +88,9 @@ func (e *toldError) As(target any) (is bool) {
 	defer func() { _ = recover() }()
 	return errors.As(e.err, target)
 }
+
+// LaterError is the answer of a timeout's handler that has nothing to do yet: it is called again after the time, and nothing has failed.
+type LaterError struct{ After time.Duration }
+
+// Error says how long to wait.
+func (e *LaterError) Error() string { return fmt.Sprintf("again after %v", e.After) }

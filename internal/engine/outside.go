@@ -1,9 +1,11 @@
 package engine
 
 import (
+	"context"
 	"time"
 
 	"github.com/stillwater-go/workflow/backend"
+	"github.com/stillwater-go/workflow/internal/machine"
 )
 
 // Failure is what an error of user code says of itself. Asking it is safe, whatever the error's methods do.
@@ -27,3 +29,14 @@ func Explain(err error) Failure {
 
 // Panicked makes the error of a panic's value.
 func Panicked(value any) error { return newPanicError(value) }
+
+// Guard calls user code that belongs to no run: under recover and a deadline, on a goroutine of its own, so that one that ignores the end of
+// its context keeps nobody.
+func (f *Flow) Guard(ctx context.Context, deadline time.Duration, call func(ctx context.Context) error) error {
+	h := &Handler{Deadline: deadline, Run: func(ctx context.Context, _ *Attempt) (machine.Answer, error) {
+		return machine.Answer{}, call(ctx)
+	}}
+	h.setDefaults()
+	_, err := f.callApart(ctx, h, &Attempt{Number: 1})
+	return err
+}

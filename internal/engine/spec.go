@@ -119,6 +119,8 @@ type Attempt struct {
 	Record *backend.Record
 	// Number is 1 for the first attempt.
 	Number int
+	// FirstAt is when the first attempt was made, by the workflow's clock; zero while this is the first.
+	FirstAt time.Time
 	// Payload is what a signal brought, in its stored form.
 	Payload []byte
 	// Tx is a function of the transaction to run inside the commit; nil for none.

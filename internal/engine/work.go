@@ -45,7 +45,7 @@ func (e *Engine) execute(t *task) bool {
 		return true
 	}
 	ctx, cancel := context.WithCancelCause(t.role.flow.handlerCtx)
-	a := &Attempt{Record: t.rec, Number: t.attempts + 1, Payload: t.payload, engine: e, task: t}
+	a := &Attempt{Record: t.rec, Number: t.attempts + 1, FirstAt: t.firstAt, Payload: t.payload, engine: e, task: t}
 	if !e.begin(t, a, cancel) {
 		cancel(nil)
 		return true
@@ -175,6 +175,9 @@ func (e *Engine) judge(ctx context.Context, t *task, a *Attempt, answer machine.
 		case ErrDeadline:
 			err = errors.Join(ErrDeadline, err)
 		}
+		if wait, ok := postponed(err); ok && t.kind == kindTimeout {
+			return e.putOff(t, wait)
+		}
 		m := e.failed(t, err)
 		return &m
 	}
@@ -273,6 +276,26 @@ func (e *Engine) failed(t *task, err error) member {
 	}
 	c.Hold[0].State, c.Hold[0].Due = backend.DeliveryHeld, time.Time{}
 	return member{change: c, task: t, kind: kindHold}
+}
+
+// putOff has an expiry come again after a while. It is no failure: attempts stay as they are, and the run makes no version.
+func (e *Engine) putOff(t *task, wait time.Duration) *member {
+	now := t.role.flow.spec.Clock.Now()
+	m := e.postpone(t, now.Add(machine.Bounded(wait)), backend.DeliveryTimer)
+	if t.firstAt.IsZero() {
+		m.change.Hold[0].FirstAt = now
+	}
+	return m
+}
+
+// postponed reports whether an error is a [LaterError], and what it asks for.
+func postponed(err error) (wait time.Duration, ok bool) {
+	defer func() { _ = recover() }() // an error whose methods panic says nothing
+	var later *LaterError
+	if !errors.As(err, &later) {
+		return 0, false
+	}
+	return later.After, true
 }
 
 // classify reads what an error says of itself; an error whose methods panic says nothing.

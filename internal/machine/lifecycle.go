@@ -105,6 +105,21 @@ func Extend(rec *backend.Record, deadline time.Time, reason string, now time.Tim
 	return next, nil
 }
 
+// Edit replaces the object of an unfinished run, which stays where it is and as it is: in its visit, moving or paused.
+func Edit(rec *backend.Record, object []byte, reason string, now time.Time) (*backend.Record, error) {
+	if rec.RunState.Finished() || !rec.RunState.Valid() {
+		return nil, forbidden(rec, At(rec), "only an unfinished run can be edited")
+	}
+	next := follow(rec, now)
+	next.Object = object
+	next.Meta.PausedBy = rec.Meta.PausedBy
+	next.Meta.RunStateReason = backend.Cut(reason)
+	if rec.RunState == backend.RunStatePaused {
+		next.Meta.RunStateReason = rec.Meta.RunStateReason // why it is paused stays to be read
+	}
+	return next, nil
+}
+
 // Cancel ends a run for good.
 func Cancel(rec *backend.Record, reason string, now time.Time) (*backend.Record, error) {
 	to := backend.Point{RunState: backend.RunStateCancelled, Status: rec.Status}

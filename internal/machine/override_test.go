@@ -140,6 +140,30 @@ func TestComplete(t *testing.T) {
 	}
 }
 
+func TestEdit(t *testing.T) {
+	unfinished := []backend.RunState{backend.RunStateInitiated, backend.RunStateRunning, backend.RunStatePaused}
+	for _, state := range states() {
+		rec := record(state, statusOpen)
+		rec.Meta.Deadline = now.Add(time.Minute)
+		before := rec.Clone()
+		got, err := machine.Edit(rec, []byte("other"), "why", now)
+		same(t, rec, before)
+		if !contains(unfinished, state) {
+			refused(t, got, err, rec, machine.At(rec))
+			continue
+		}
+		if err != nil {
+			t.Fatalf("%v: %v", state, err)
+		}
+		same(t, got, next(rec, func(n *backend.Record) {
+			n.Object, n.Meta.RunStateReason = []byte("other"), "why"
+			if state == backend.RunStatePaused { // it stays paused, by whom and why it was
+				n.Meta.PausedBy, n.Meta.RunStateReason = rec.Meta.PausedBy, rec.Meta.RunStateReason
+			}
+		}))
+	}
+}
+
 func TestResumeKeepsItsReason(t *testing.T) {
 	rec := record(backend.RunStatePaused, statusOpen)
 	got, err := machine.Resume(rec, backend.PausedByOperator, "the bank is back", now)
