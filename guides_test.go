@@ -73,7 +73,7 @@ var link = regexp.MustCompile(`\]\(([^)#]+)[^)]*\)`)
 func checkLinks(t *testing.T, page string) {
 	t.Helper()
 	for _, found := range link.FindAllStringSubmatch(code.ReplaceAllString(read(t, page), ""), -1) {
-		if strings.Contains(found[1], "://") || filepath.Base(found[1]) == "schedules.md" { // that page comes with the schedules
+		if strings.Contains(found[1], "://") {
 			continue
 		}
 		if _, err := os.Stat(filepath.Join(filepath.Dir(page), found[1])); err != nil {
