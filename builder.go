@@ -85,7 +85,8 @@ func (b *Builder[Type, Status]) AddCallback(from Status, fn CallbackFunc[Type, S
 }
 
 // AddTimeout sets a timer for every stay in the status from: timer says when it expires, and then tf is called, unless the run has left
-// that stay. Several timeouts of one status are independent of each other.
+// that stay. Several timeouts of one status are independent of each other. Stored timers know theirs by its place among those of the status:
+// add further ones behind those that are there.
 func (b *Builder[Type, Status]) AddTimeout(from Status, timer TimerFunc[Type, Status], tf TimeoutFunc[Type, Status], allowedDestinations ...Status) *timeoutUpdater[Type, Status] {
 	if timer == nil || tf == nil {
 		b.problem("AddTimeout(%v): a function is nil", from)

@@ -3,11 +3,9 @@ package workflow
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/stillwater-go/workflow/backend"
 	"github.com/stillwater-go/workflow/internal/engine"
-	"github.com/stillwater-go/workflow/internal/machine"
 )
 
 // ConnectorFunc turns an outside event into triggers and callbacks of the workflow. It is called at least once for each event, with a copy of
@@ -104,14 +102,6 @@ func (w *Workflow[Type, Status]) addConnectors(on Backend, configs []*connectorC
 		w.companions = append(w.companions, c)
 	}
 	return nil
-}
-
-// attemptDeadline bounds an attempt as the engine does.
-func attemptDeadline(d time.Duration) time.Duration {
-	if d <= 0 {
-		return engine.DefaultDeadline
-	}
-	return machine.Bounded(d)
 }
 
 // connectorRole is the classic name of a connector's role and process. It is one whatever its parallel count.

@@ -115,11 +115,18 @@ type AwaitError struct {
 	Status   int
 	RunState RunState
 	Reason   string
+	// Unseen says that not every version of the run could be seen, because the store keeps no history of them: the run may have passed the
+	// status. It may also go on, in statuses that do not lead there.
+	Unseen bool
 }
 
 // Error says where the run ended.
 func (e *AwaitError) Error() string {
-	s := fmt.Sprintf("%v: run %s is %v in status %d and did not reach status %d", ErrRunEnded, e.RunID, e.RunState, e.Status, e.Want)
+	missed := "did not reach"
+	if e.Unseen {
+		missed = "was not seen in"
+	}
+	s := fmt.Sprintf("%v: run %s is %v in status %d and %s status %d", ErrRunEnded, e.RunID, e.RunState, e.Status, missed, e.Want)
 	for _, other := range e.Others {
 		s += fmt.Sprintf(" or %d", other)
 	}

@@ -302,8 +302,10 @@ func (o *TypedOperator[Type, Status]) ForceStatus(ctx context.Context, runID str
 	return o.Operator.ForceStatus(ctx, runID, int(status), reason, opts...)
 }
 
-func (w *Workflow[Type, Status]) operator(actor string) *Operator {
-	return &Operator{e: w.flow.Engine(), actor: actor, clock: w.clock, code: &code{
+func (w *Workflow[Type, Status]) operator(actor string) *Operator { return w.nobody.As(actor) }
+
+func (w *Workflow[Type, Status]) newOperator() *Operator {
+	return &Operator{e: w.flow.Engine(), clock: w.clock, code: &code{
 		workflow: w.name, flow: w.flow, has: w.graph.Has, terminal: w.graph.Terminal, name: w.statusName,
 		steps:   func(status int) bool { return w.spec.Steps[status] != nil },
 		outside: w.waitsForOutside,

@@ -43,6 +43,7 @@ type Workflow[Type any, Status StatusType] struct {
 	spec         *engine.Spec
 	flow         *engine.Flow
 	processes    processes
+	nobody       *Operator // acts on the workflow's runs in nobody's name; immutable
 	// parallelCounts by status: over how many roles it is spread on classic parts.
 	parallelCounts map[int]int
 	// objects turns objects and payloads into stored bytes and back.
@@ -74,6 +75,7 @@ func newWorkflow[Type any, Status StatusType](b *Builder[Type, Status], bo build
 // start puts the workflow on its backend.
 func (w *Workflow[Type, Status]) start(on Backend, b *Builder[Type, Status]) error {
 	w.flow = engine.NewFlow(on, w.spec)
+	w.nobody = w.newOperator()
 	w.processes.init(w.processNames())
 	return w.addConnectors(on, b.connectors)
 }

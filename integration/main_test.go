@@ -13,12 +13,13 @@ import (
 
 // The environment by which a test tells a copy of its own program what to be.
 const (
-	envWorker = "STILLWATER_WORKER" // "parcels", "drain" or "idle"
+	envWorker = "STILLWATER_WORKER" // "parcels", "drain", "idle" or "client"
 	envDB     = "STILLWATER_DB"     // the store's file
 	envPrefix = "STILLWATER_PREFIX" // begins the foreign ids that the worker triggers
 	envIdle   = "STILLWATER_IDLE"   // seconds that TestIdle measures; 3 by default
 	envKills  = "STILLWATER_KILLS"  // kills of TestKillLoop; 150 by default
 	envSeed   = "STILLWATER_SEED"   // of the random moments
+	envTimers = "STILLWATER_TIMERS" // timers of TestTimersDueAtOnce; 4,500 by default
 )
 
 // TestMain is also the entry of the worker processes: they are this very program with another task.
@@ -36,6 +37,8 @@ func TestMain(m *testing.M) {
 		os.Exit(drainParcels())
 	case "idle":
 		os.Exit(workIdle())
+	case "client":
+		os.Exit(workClient())
 	default:
 		fmt.Fprintln(os.Stderr, "unknown task", task)
 		os.Exit(1)

@@ -179,6 +179,29 @@ func TestOwnCommitHidesNoWake(t *testing.T) {
 	}
 }
 
+// TestWakeThatWasTakenBack: a wake that a failing member took with it is not counted, so the next one of another Backend is news.
+func TestWakeThatWasTakenBack(t *testing.T) {
+	b := openTest(t)
+	other := openAt(t, b.Path())
+	commit(t, b, change("r", "f", 1))
+	b.watch.started = true // deaf to the doorbell
+	heard := make(chan struct{}, 100)
+	defer b.WatchDue(func() { heard <- struct{}{} })()
+	wake := func() *backend.Change {
+		return &backend.Change{Hold: []backend.Delivery{held("r", "resume", 1)}, Wake: true}
+	}
+	failing := wake()
+	failing.Tx = execs("not SQL")
+	if err := b.Commit(t.Context(), []*backend.Change{failing, change("r", "f", 2)}); err != nil || failing.Err == nil {
+		t.Fatal(err, failing.Err)
+	}
+	commit(t, other, wake())
+	commit(t, b, change("r", "f", 3))
+	if len(heard) != 1 {
+		t.Errorf("announced %d times, want once", len(heard))
+	}
+}
+
 // TestErasedElsewhere: what this Backend remembers of a run that another one erased does no harm, whatever became of the run's id.
 func TestErasedElsewhere(t *testing.T) {
 	b := openTest(t)

@@ -152,6 +152,19 @@ func TestHistoryOfOneRunOnly(t *testing.T) {
 	}
 }
 
+// TestHistoryWithinOneCommit: rows that are dropped by the transaction that writes them are written first.
+func TestHistoryWithinOneCommit(t *testing.T) {
+	b := openTest(t, WithHistory(100, 200))
+	passAll(t, b, 1<<40) // beyond everything
+	batch := make([]*backend.Change, 450)
+	for i := range batch {
+		batch[i] = change("r", "r", uint(i+1))
+	}
+	commit(t, b, batch...)
+	mustHistory(t, b, "r", 201, 301, 450, 100)
+	mustExec(t, b.Path(), "UPDATE sw_cursors SET pos = 450") // what Check demands
+}
+
 // TestScrubKeepsWhatWasDropped: an object that was dropped does not come back as the scrubbed one.
 func TestScrubKeepsWhatWasDropped(t *testing.T) {
 	b := openTest(t, WithHistory(100, 1000))

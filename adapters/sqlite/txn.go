@@ -55,10 +55,13 @@ func (e *memberError) Unwrap() error { return e.err }
 
 func newTxn(w *writer) (*txn, error) {
 	t := &txn{w: w, c: w.c, runs: map[string]runInfo{}}
-	m, err := readMarks(context.Background(), t.c)
-	if err != nil {
-		t.rollback()
-		return nil, err
+	m := w.left.marks
+	if version, ok := t.c.dataVersion(); !ok || !w.left.known || version != w.left.version {
+		var err error
+		if m, err = readMarks(context.Background(), t.c); err != nil {
+			t.rollback()
+			return nil, err
+		}
 	}
 	t.base, t.now, t.next = m, m, m.head+1
 	if m.erasures != w.erasures {
@@ -210,7 +213,6 @@ func (t *txn) committed() {
 		// the way, in which case the next checkpoint does. The connection may be another one than the transaction's by now.
 		_, _ = t.w.c.pragma(context.Background(), "wal_checkpoint(TRUNCATE)")
 	}
-	t.now.head = t.next - 1
 	t.w.erasures = t.now.erasures
 	t.w.b.watch.committed(t.base, t.now, t.classic)
 }
