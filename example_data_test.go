@@ -42,7 +42,7 @@ func ExampleWithCustomDelete() {
 	if err := op.Erase(ctx, id); err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println("gone:", gone(store, id))
+	fmt.Println("gone:", isGone(store, id))
 	// Output:
 	// Shipped, DataDeleted: {Email: Paid:true} <nil>
 	// gone: true
@@ -69,8 +69,8 @@ func ExampleWithRetention() {
 	}
 
 	clock.Advance(29 * 24 * time.Hour)
-	fmt.Println("after 29 days it is gone:", gone(store, id))
-	for !gone(store, id) {
+	fmt.Println("after 29 days it is gone:", isGone(store, id))
+	for !isGone(store, id) {
 		clock.Advance(time.Hour)
 		<-time.After(time.Millisecond)
 	}

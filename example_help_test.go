@@ -47,8 +47,8 @@ func until(store workflow.Backend, runID string, ok func(rec *workflow.Record) b
 	}
 }
 
-// gone reports whether a run is there no more.
-func gone(store workflow.Backend, runID string) bool {
+// isGone reports whether a run is there no more.
+func isGone(store workflow.Backend, runID string) bool {
 	_, err := store.Lookup(context.Background(), runID)
 	if err != nil && !errors.Is(err, workflow.ErrRecordNotFound) {
 		log.Fatal(err)

@@ -265,8 +265,10 @@ func (e *Engine) strange(t *task) (*member, error) {
 	case c == nil:
 		return e.nothing(t), nil
 	}
-	t.role.flow.logError(&backend.Error{Op: "step", Workflow: t.role.flow.spec.Name, RunID: t.key.RunID,
-		Err: fmt.Errorf("%s%d (%s)", reasonUnknownStatus, t.rec.Status, t.rec.Meta.StatusDescription), Hint: "declare the status, or its new one by RenameStatus"})
+	if c.Record.RunState == backend.RunStatePaused { // a renamed status is no matter of concern
+		t.role.flow.logError(&backend.Error{Op: "step", Workflow: t.role.flow.spec.Name, RunID: t.key.RunID,
+			Err: fmt.Errorf("%s%d (%s)", reasonUnknownStatus, t.rec.Status, t.rec.Meta.StatusDescription), Hint: "declare the status, or its new one by RenameStatus"})
+	}
 	if t.mayHaveRow() {
 		c.Done = append(c.Done, t.key)
 	}

@@ -8,9 +8,10 @@ package engine
 //	    due        : it is handled, or parked, by whoever holds the run's role
 //	    no due time: parked; the run's status does not accept it, or an earlier one goes first
 //
-// A program that takes the role looks at what earlier ones have parked (see Flow.evolve). Every signal that is taken makes a version, also where its handler leaves the run as it is. The entry of each version makes the earliest
+// Every signal that is taken makes a version, also where its handler leaves the run as it is. The entry of each version makes the earliest
 // waiting signal due that the status accepts (rearm). A row loses its due time only against the version of the run that it was
-// judged by (Change.Expect), so the entry of the next version always finds it.
+// judged by (Change.Expect), so the entry of the next version always finds it. A program that takes the role looks at what earlier ones
+// have parked (see Flow.evolve).
 
 import (
 	"context"
