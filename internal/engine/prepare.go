@@ -84,6 +84,9 @@ func (e *Engine) adopt(t *task) (*member, error) {
 	if t.stored && !found { // its effect is stored already, and the answer was lost
 		return letGo(t), nil
 	}
+	if t.kind == kindStep && !found && t.rec != nil && t.rec.Meta.Visit == 1 {
+		t.rec = nil // it may have waited for its start: who took that row away has moved the run on
+	}
 	return nil, nil
 }
 
