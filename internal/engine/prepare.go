@@ -31,6 +31,9 @@ func (e *Engine) prepare(t *task) (*member, error) {
 		}
 		t.rec = rec
 		if m, err := e.place(t); m != nil || err != nil {
+			if err != nil {
+				t.rec = nil // it has not been placed: a hook may be about another version, a signal has no handler yet
+			}
 			return m, err
 		}
 	}
