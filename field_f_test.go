@@ -431,8 +431,7 @@ func TestField56ObjectsHaveCodecsLimitsAndVersions(t *testing.T) {
 // A step could not commit together with the user's own rows. (With SQL, see the integration module.)
 func TestField57AStepCommitsWithTheUsersOwnWork(t *testing.T) {
 	bubble(t, func(t *testing.T, on *memory.Backend) {
-		var mu sync.Mutex
-		var ledger []string
+		var ledger noted
 		b := workflow.NewBuilder[object, status]("tx")
 		b.AddStep(statusA, func(_ context.Context, r *run) (status, error) {
 			first := r.Attempt() == 1
@@ -446,22 +445,20 @@ func TestField57AStepCommitsWithTheUsersOwnWork(t *testing.T) {
 				if first {
 					return errTest
 				}
-				mu.Lock()
-				defer mu.Unlock()
-				ledger = append(ledger, r.ForeignID)
+				ledger.add(r.ForeignID)
 				return nil
 			})
 		}, statusEnd)
 		w := build(t, on, b)
 		id := trigger(t, w, "f")
 		synctest.Wait()
-		if rec := lookup(t, on, id); rec.Meta.Version != 1 || len(ledger) != 0 {
-			t.Errorf("after a transaction that failed the run is in version %d, the ledger has %v", rec.Meta.Version, ledger)
+		if rec := lookup(t, on, id); rec.Meta.Version != 1 || ledger.total() != 0 {
+			t.Errorf("after a transaction that failed the run is in version %d, the ledger has %d lines", rec.Meta.Version, ledger.total())
 		}
 		pass(time.Hour)
 		allIn(t, on, []string{id}, statusEnd, backend.RunStateCompleted)
-		if fmt.Sprint(ledger) != "[f]" {
-			t.Errorf("the ledger has %v", ledger)
+		if ledger.count("f") != 1 || ledger.total() != 1 {
+			t.Errorf("the ledger has %d lines, want one", ledger.total())
 		}
 		if a := failedAttempts(t, on, id); len(a) != 1 || !strings.Contains(a[0].Error, errTest.Error()) {
 			t.Errorf("failed attempts: %+v", a)
