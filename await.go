@@ -57,16 +57,25 @@ func (w *Workflow[Type, Status]) awaitStatus(ctx context.Context, foreignID, run
 	if len(wants) == 0 {
 		return nil, &Error{Op: "await", Workflow: w.name, RunID: runID, Err: ErrUnknownStatus, Hint: "name at least one status"}
 	}
+	last, unseen := uint(0), false
 	return w.await(ctx, foreignID, runID, opts, func(en backend.Entry, present bool) (bool, error) {
 		rec := en.Record
+		unseen = unseen || rec.Meta.Version > last+1 // no history of what lies between is kept
+		last = rec.Meta.Version
 		switch {
 		case slices.Contains(wants, rec.Status) && !endedBefore(rec):
 			return true, nil
-		case rec.RunState.Finished() && present:
-			return false, &AwaitError{RunID: rec.RunID, Want: wants[0], Others: wants[1:], Status: rec.Status, RunState: rec.RunState, Reason: rec.Meta.RunStateReason}
+		case present && (rec.RunState.Finished() || unseen && !w.reaches(rec.Status, wants)):
+			return false, &AwaitError{RunID: rec.RunID, Want: wants[0], Others: wants[1:], Status: rec.Status, RunState: rec.RunState,
+				Reason: rec.Meta.RunStateReason, Unseen: unseen}
 		}
 		return false, nil
 	})
+}
+
+// reaches reports whether one of the statuses can be reached from where a run is.
+func (w *Workflow[Type, Status]) reaches(from int, wants []int) bool {
+	return slices.ContainsFunc(wants, func(want int) bool { return w.graph.Reachable(from, want) })
 }
 
 // await waits for the version that enough says yes to.
@@ -104,7 +113,7 @@ func (w *Workflow[Type, Status]) await(ctx context.Context, foreignID, runID str
 	case found.Trimmed:
 		return fail(fmt.Errorf("%w: version %d", ErrObjectGone, found.Record.Meta.Version))
 	}
-	t, err := typedRecord[Type, Status](found.Record)
+	t, err := w.typedRecord(found.Record)
 	if err != nil {
 		return fail(err)
 	}

@@ -84,7 +84,8 @@ func (b *Builder[Type, Status]) AddCallback(from Status, fn CallbackFunc[Type, S
 }
 
 // AddTimeout sets a timer for every stay in the status from: timer says when it expires, and then tf is called, unless the run has left
-// that stay. Several timeouts of one status are independent of each other.
+// that stay. Several timeouts of one status are independent of each other. Stored timers know theirs by its place among those of the status:
+// add further ones behind those that are there.
 func (b *Builder[Type, Status]) AddTimeout(from Status, timer TimerFunc[Type, Status], tf TimeoutFunc[Type, Status], allowedDestinations ...Status) *timeoutUpdater[Type, Status] {
 	if timer == nil || tf == nil {
 		b.problem("AddTimeout(%v): a function is nil", from)
@@ -103,10 +104,13 @@ func (b *Builder[Type, Status]) Build(eventStreamer EventStreamer, recordStore R
 	if len(b.timeouts) > 0 && bo.timeoutStore == nil {
 		b.problem("timeouts need a TimeoutStore on classic parts: pass WithTimeoutStore")
 	}
+	if err := bo.supported(nil); err != nil {
+		b.problem("%w", err)
+	}
 	if eventStreamer == nil || recordStore == nil || roleScheduler == nil {
 		b.problem("Build needs a stream, a store and a scheduler")
 	}
-	if err := errors.Join(b.check()...); err != nil {
+	if err := errors.Join(append(b.check(), bo.objects.check()...)...); err != nil {
 		panic(fmt.Sprintf("workflow %q: %v", b.name, err))
 	}
 	w := b.make(bo)
@@ -134,8 +138,16 @@ func (b *Builder[Type, Status]) BuildOn(on Backend, opts ...BuildOption) (*Workf
 	if on == nil {
 		b.problem("BuildOn needs a backend")
 	}
-	problems := append(b.check(), b.checkConnectors()...)
-	w := b.make(newBuildOptions(opts))
+	bo := newBuildOptions(opts)
+	problems := append(b.check(), bo.objects.check()...)
+	problems = append(problems, b.checkConnectors()...)
+	if err := bo.supported(on); err != nil {
+		problems = append(problems, err)
+	}
+	if _, err := cleanUpOf[Type, Status](bo); err != nil {
+		problems = append(problems, err)
+	}
+	w := b.make(bo)
 	for _, p := range b.graph.Problems() {
 		problems = append(problems, w.graphError(p))
 	}
@@ -187,7 +199,7 @@ func (b *Builder[Type, Status]) make(bo buildOptions) *Workflow[Type, Status] {
 		Name: b.name, Graph: b.graph, Clock: w.clock, Log: w.log, Knows: b.graph.Has,
 		Steps:      make(map[int]*engine.Handler),
 		Timeouts:   make(map[int][]*engine.Timeout),
-		AutoResume: bo.resumeAfter, StopTimeout: bo.stopTimeout, Retry: bo.defaults.policy(),
+		AutoResume: bo.resumeAfter, StopTimeout: bo.stopTimeout, Retry: bo.defaults.policy(), NoJitter: bo.noJitter,
 	}
 	for status, s := range b.steps {
 		h := s.opts.over(bo.defaults).handler()
@@ -204,6 +216,7 @@ func (b *Builder[Type, Status]) make(bo buildOptions) *Workflow[Type, Status] {
 		}
 	}
 	spec.Renames = w.renameSpecs(b.renames)
+	spec.Retention = w.retentionSpec(bo)
 	w.signals = b.signals
 	spec.Signals = w.signalHandlers(bo.defaults)
 	w.hooks = b.hooks

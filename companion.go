@@ -56,12 +56,15 @@ type inner[Type any, Status StatusType] struct {
 	quit     context.CancelFunc
 }
 
-// innerOptions are the outer workflow's settings as far as they are right for a workflow of ours beside it.
+// innerOptions are an inner workflow's options: the outer one's, but for what is about the user's own types. Its codecs stay: what an inner
+// workflow keeps may hold the user's data.
 func innerOptions(outer buildOptions) BuildOption {
 	return func(bo *buildOptions) {
 		*bo = outer
 		bo.inner = true
-		bo.customDelete = nil
+		bo.customDelete, bo.cleanUp = nil, nil
+		bo.objects.version, bo.objects.upgrades = 0, nil
+		bo.objects.limit, bo.objects.limited = 0, false
 	}
 }
 

@@ -3,11 +3,9 @@ package workflow
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/stillwater-go/workflow/backend"
 	"github.com/stillwater-go/workflow/internal/engine"
-	"github.com/stillwater-go/workflow/internal/machine"
 )
 
 // ConnectorFunc turns an outside event into triggers and callbacks of the workflow. It is called at least once for each event, with a copy of
@@ -82,13 +80,13 @@ func (w *Workflow[Type, Status]) addConnectors(on Backend, configs []*connectorC
 		name := cfg.name
 		c := &connector{
 			workflow: w.name, name: name, made: cfg.made,
-			consumer: makeRole(w.name, "connector", name, "consumer"),
+			consumer: connectorRole(w.name, name), // the name of the stream's cursor, as the predecessor made it
 			process:  connectorRole(w.name, name),
 			fn:       func(ctx context.Context, e *ConnectorEvent) error { return cfg.fn(ctx, w, e) },
 			shards:   min(max(o.parallelCount, 1), maxUnacked),
 			policy:   o.policy().WithDefaults(), deadline: o.deadline, lag: o.lag,
 			stopTimeout: w.opts.stopTimeout, clock: w.clock, log: w.log, counter: w.opts.errorCounter,
-			room: make(chan struct{}, 1),
+			noJitter: w.opts.noJitter, room: make(chan struct{}, 1),
 		}
 		role := engine.Role{Name: readerName(w.name, name), Classic: c.process}
 		c.hold = func(ctx context.Context, fn func(context.Context)) { w.flow.Singleton(ctx, role, fn) }
@@ -104,14 +102,6 @@ func (w *Workflow[Type, Status]) addConnectors(on Backend, configs []*connectorC
 		w.companions = append(w.companions, c)
 	}
 	return nil
-}
-
-// attemptDeadline bounds an attempt as the engine does.
-func attemptDeadline(d time.Duration) time.Duration {
-	if d <= 0 {
-		return engine.DefaultDeadline
-	}
-	return machine.Bounded(d)
 }
 
 // connectorRole is the classic name of a connector's role and process. It is one whatever its parallel count.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math/rand/v2"
 	"time"
 
 	"github.com/stillwater-go/workflow/internal/engine"
@@ -116,7 +115,7 @@ func (s *session) retry(a *arrival) {
 	policy.MaxAttempts = -1
 	wait := policy.MaxBackOff // for a permanent failure
 	if !f.Permanent {
-		wait = machine.Retry(policy, machine.Failure{Attempts: a.attempts, After: f.After}, rand.Float64()).Wait
+		wait = machine.Retry(policy, machine.Failure{Attempts: a.attempts, After: f.After}, s.c.chance()).Wait
 	}
 	s.work.Go(func() {
 		if s.waits(wait) {

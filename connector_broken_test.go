@@ -416,8 +416,8 @@ func (c *stuckConsumer) Close() error {
 	return c.ConnectorConsumer.Close()
 }
 
-// TestConnectorsEndWithTheirContext: without a Stop, and without a goroutine left.
-func TestConnectorsEndWithTheirContext(t *testing.T) {
+// TestConnectorsLeaveNoGoroutine: after a Stop.
+func TestConnectorsLeaveNoGoroutine(t *testing.T) {
 	places(t, func(t *testing.T, place func(testing.TB, *workflow.Builder[object, status], ...workflow.BuildOption) *flow) {
 		before := goroutines(t)
 		from := newStream(outsideEvents(200, 20))
@@ -432,17 +432,39 @@ func TestConnectorsEndWithTheirContext(t *testing.T) {
 		w.Stop()
 		awaitGoroutines(t, before)
 	})
+}
+
+// TestTheEndOfTheContextEndsConnectors: their calls end at once, however long Stop would wait, and no goroutine is left without a Stop.
+func TestTheEndOfTheContextEndsConnectors(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	before := goroutines(t)
-	from, on := newStream(outsideEvents(3, 3)), newStore(t)
-	w, err := fed("ctx", from, func(context.Context, api, *outside) error { return nil }).BuildOn(on, workflow.WithLogger(&quietLog{}))
+	from, on := newStream(outsideEvents(3, 1)), newStore(t)
+	entered, causes := make(chan bool, 1), make(chan error, 1)
+	failed := &counter{added: make(chan string, 10)}
+	b := fed("ctx", from, func(ctx context.Context, _ api, e *outside) error {
+		if e.ID != "event-2" {
+			return nil
+		}
+		entered <- true
+		<-ctx.Done()
+		causes <- context.Cause(ctx)
+		return ctx.Err()
+	})
+	w, err := b.BuildOn(on, workflow.WithLogger(&quietLog{}), workflow.WithStopTimeout(time.Hour), workflow.WithErrorCounter(failed))
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.Run(ctx)
-	from.allAcked(t, 3)
+	receive(t, entered)
+	from.allAcked(t, 2)
 	cancel()
+	if cause := receive(t, causes); !errors.Is(cause, workflow.ErrStopping) {
+		t.Errorf("the call ended because %v", cause)
+	}
 	awaitGoroutines(t, before)
+	if n, all := len(failed.added), parkedEvents(t, w); n != 0 || len(all) != 0 {
+		t.Errorf("the end counts as %d failed attempts; parked: %+v", n, all)
+	}
 }
 
 // TestAnAttemptOfAConnectorHasADeadline: one that runs into it has failed; one that ignores it is given up, and others go on.
@@ -518,4 +540,20 @@ func (l *debugLog) said(part string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.ContainsFunc(l.lines, func(line string) bool { return strings.Contains(line, part) })
+}
+
+// TestAConsumerThatDoesNotCloseIsLeftBehind: the connector connects again all the same.
+func TestAConsumerThatDoesNotCloseIsLeftBehind(t *testing.T) {
+	from, release := newStream(outsideEvents(2, 2)), make(chan struct{})
+	defer close(release)
+	from.from = &stuckClosing{inner: from.from, hung: func() {}, release: release}
+	from.recv = func(_ context.Context, try int, do func() (*outside, workflow.Ack, error)) (*outside, workflow.Ack, error) {
+		if try == 1 {
+			return nil, nil, errShaky
+		}
+		return do()
+	}
+	build(t, newStore(t), fed("unclosed", from, func(context.Context, api, *outside) error { return nil }, quickRetry(1)...),
+		workflow.WithStopTimeout(time.Millisecond))
+	from.allAcked(t, 2)
 }

@@ -171,7 +171,7 @@ func (p *parking) store(ctx context.Context, a *arrival) error {
 	if err != nil {
 		return fmt.Errorf("%w: encode the event: %w", errUnfit, err)
 	}
-	object, err := Marshal(o)
+	object, err := p.w.encodeObject(o)
 	if err != nil {
 		return fmt.Errorf("%w: encode the event: %w", errUnfit, err)
 	}

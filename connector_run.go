@@ -41,6 +41,7 @@ type connector struct {
 	clock       Clock
 	log         *logger
 	counter     ErrorCounter
+	noJitter    bool // waits are as long as they may be
 
 	room  chan struct{} // tells the reader to look again whether it may receive
 	stuck atomic.Int32  // calls of user code that were given up and have not returned
@@ -139,9 +140,17 @@ func (c *connector) run(ctx, soft, held context.Context) {
 			c.report(err, "connected again by itself")
 		}
 		span := min(machine.Span(c.policy, row), maxReconnect)
-		realPause(receive, span/2+rand.N(span/2+1))
+		realPause(receive, span/2+time.Duration(c.chance()*float64(span/2)))
 	}
 	c.setFailures(0)
+}
+
+// chance spreads waits: a random number in [0,1), or 1 where there is to be no jitter.
+func (c *connector) chance() float64 {
+	if c.noJitter {
+		return 1
+	}
+	return rand.Float64()
 }
 
 func (c *connector) setFailures(n int) {

@@ -82,7 +82,9 @@ func (s *session) run(ctx context.Context) (got bool, err error) {
 	}
 	s.fail(nil)
 	s.drain()
-	if cerr := s.c.guard(s.ctx, s.consumer.Close); cerr != nil {
+	closing, cancel := context.WithTimeout(context.Background(), obeyWithin)
+	defer cancel()
+	if cerr := s.c.guard(closing, s.consumer.Close); cerr != nil {
 		err = errors.Join(err, fmt.Errorf("close the consumer: %w", cerr))
 	}
 	s.mu.Lock()

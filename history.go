@@ -43,6 +43,8 @@ type TypedHistoryItem[Type any, Status StatusType] struct {
 	HistoryItem
 	// FromStatus and ToStatus are those of From and To; FromStatus means nothing in version 1.
 	FromStatus, ToStatus Status
+
+	view func(rec *Record, trimmed bool) RunView[Type, Status]
 }
 
 // Object decodes the object as of the version. It returns nil for an attempt, and [ErrObjectGone] where the object is no longer kept.
@@ -50,7 +52,7 @@ func (i TypedHistoryItem[Type, Status]) Object() (*Type, error) {
 	if i.Record == nil {
 		return nil, nil
 	}
-	return viewOf[Type, Status](i.Record, i.Trimmed).Object()
+	return i.view(i.Record, i.Trimmed).Object()
 }
 
 // History yields everything that happened to a run and is still kept, oldest first: every version, and every failed attempt where it was made.
@@ -59,7 +61,7 @@ func (i TypedHistoryItem[Type, Status]) Object() (*Type, error) {
 func (w *Workflow[Type, Status]) History(ctx context.Context, runID string) iter.Seq2[TypedHistoryItem[Type, Status], error] {
 	return func(yield func(TypedHistoryItem[Type, Status], error) bool) {
 		for item, err := range w.operator("").History(ctx, runID) {
-			if !yield(TypedHistoryItem[Type, Status]{HistoryItem: item, FromStatus: Status(item.From.Status), ToStatus: Status(item.To.Status)}, err) {
+			if !yield(TypedHistoryItem[Type, Status]{HistoryItem: item, FromStatus: Status(item.From.Status), ToStatus: Status(item.To.Status), view: w.viewOf}, err) {
 				return
 			}
 		}

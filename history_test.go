@@ -148,6 +148,9 @@ func TestWaitingSaysWhy(t *testing.T) {
 	check(id, workflow.WaitsForTime, "status B (2)", in(time.Hour))
 	must(t, op.ForceStatus(ctxFor(t), id, statusC, "", nil))
 	check(id, workflow.WaitsForOutside, "status C (3)", "callback")
+	if why, err := untyped.Waiting(ctxFor(t), id); err != nil || why.Kind != workflow.WaitsUnknown || !strings.Contains(why.String(), "status C (3)") {
+		t.Errorf("without the code: %v, %v", why, err)
+	}
 	must(t, op.Pause(ctxFor(t), id, "audit"))
 	if why := check(id, workflow.WaitsForResume, "paused", "by the operator", "by ada: audit"); why.Actor != "ada" || !why.Until.IsZero() {
 		t.Errorf("%+v", why)

@@ -142,7 +142,7 @@ func (w *Workflow[Type, Status]) hookSpecs(hooks []*hookConfig[Type, Status], de
 // hookHandler wraps a hook for the engine.
 func (w *Workflow[Type, Status]) hookHandler(fn RunStateChangeHookFunc[Type, Status]) func(context.Context, *engine.Attempt) (machine.Answer, error) {
 	return func(ctx context.Context, a *engine.Attempt) (machine.Answer, error) {
-		t, err := typedRecord[Type, Status](a.Record)
+		t, err := w.typedRecord(a.Record)
 		if err != nil {
 			return machine.Answer{}, err
 		}

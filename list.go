@@ -60,6 +60,7 @@ type RunView[Type any, Status StatusType] struct {
 	Record
 	Status  Status
 	trimmed bool
+	decode  func(*Record) (*TypedRecord[Type, Status], error)
 }
 
 // Object decodes the object. It returns [ErrObjectGone] for an old version whose object is no longer kept.
@@ -67,7 +68,7 @@ func (v RunView[Type, Status]) Object() (*Type, error) {
 	if v.trimmed {
 		return nil, &Error{Op: "read object", Workflow: v.WorkflowName, RunID: v.RunID, Err: fmt.Errorf("%w: version %d", ErrObjectGone, v.Meta.Version)}
 	}
-	t, err := typedRecord[Type, Status](&v.Record)
+	t, err := v.decode(&v.Record)
 	if err != nil {
 		return nil, &Error{Op: "read object", Workflow: v.WorkflowName, RunID: v.RunID, Err: err}
 	}
@@ -83,7 +84,7 @@ func (w *Workflow[Type, Status]) Runs(ctx context.Context, opts ...ListOption) (
 	page, err := w.operator("").Runs(ctx, opts...)
 	out := Page[RunView[Type, Status]]{Next: page.Next}
 	for _, rec := range page.Runs {
-		out.Runs = append(out.Runs, viewOf[Type, Status](rec, false))
+		out.Runs = append(out.Runs, w.viewOf(rec, false))
 	}
 	return out, err
 }
@@ -94,7 +95,7 @@ func (w *Workflow[Type, Status]) AllRuns(ctx context.Context, opts ...ListOption
 		for rec, err := range w.operator("").AllRuns(ctx, opts...) {
 			var v RunView[Type, Status]
 			if err == nil {
-				v = viewOf[Type, Status](rec, false)
+				v = w.viewOf(rec, false)
 			}
 			if !yield(v, err) {
 				return
@@ -103,8 +104,8 @@ func (w *Workflow[Type, Status]) AllRuns(ctx context.Context, opts ...ListOption
 	}
 }
 
-func viewOf[Type any, Status StatusType](rec *Record, trimmed bool) RunView[Type, Status] {
-	v := RunView[Type, Status]{Record: *rec, Status: Status(rec.Status), trimmed: trimmed}
+func (w *Workflow[Type, Status]) viewOf(rec *Record, trimmed bool) RunView[Type, Status] {
+	v := RunView[Type, Status]{Record: *rec, Status: Status(rec.Status), trimmed: trimmed, decode: w.typedRecord}
 	v.Record.Object = append([]byte(nil), rec.Object...) // the caller may change what it gets
 	return v
 }

@@ -239,14 +239,14 @@ func TestMigratedNamesKeepTheirForm(t *testing.T) {
 	same("topics sent to", slices.Collect(maps.Keys(stream.topics)),
 		"personal_loans-1", "personal_loans-2", "personal_loans-3", "personal_loans-4", "personal_loans-run-state-change")
 	same("topics received", slices.Collect(maps.Keys(stream.names)),
-		"personal_loans-1", "personal_loans-2", "personal_loans-4", "personal_loans-run-state-change", "personal_loans-delete")
+		"personal_loans-1", "personal_loans-2", "personal_loans-3", "personal_loans-4", "personal_loans-run-state-change", "personal_loans-delete")
 	shards := []string{"personal_loans-1-consumer-1-of-3", "personal_loans-1-consumer-2-of-3", "personal_loans-1-consumer-3-of-3"}
 	same("receivers of a sharded topic", stream.names["personal_loans-1"], shards...)
-	same("roles", l.parts.roles.(*ownRoles).names(), append(shards, "personal_loans-2-consumer-1-of-1", "personal_loans-4-consumer-1-of-1",
-		"personal_loans-outbox-consumer", "personal_loans-delete-consumer", "personal_loans-run-state-change-hook-consumer")...)
+	same("roles", l.parts.roles.(*ownRoles).names(), append(shards, "personal_loans-2-consumer-1-of-1", "personal_loans-3-timeout-auto-inserter-consumer", "personal_loans-4-consumer-1-of-1",
+		"personal_loans-outbox-consumer", "personal_loans-delete-consumer", "personal_loans-run-state-change-hook-consumer", "web_site-connector-to-personal_loans-consumer-1-of-1")...)
 	same("processes", slices.Collect(maps.Keys(w.States())),
 		"applied-consumer-1-of-3", "applied-consumer-2-of-3", "applied-consumer-3-of-3", "scored-consumer-1-of-1", "signed-consumer-1-of-1",
-		"outbox-consumer", "delete-consumer", "paused-records-retry-consumer", "web_site-connector-consumer",
+		"outbox-consumer", "delete-consumer", "paused-records-retry-consumer", "web_site-connector-to-personal_loans-consumer-1-of-1",
 		"waits_for_signature-timeout-consumer", "waits_for_signature-timeout-auto-inserter-consumer",
 		"paused-run-state-change-hook-consumer", "cancelled-run-state-change-hook-consumer", "completed-run-state-change-hook-consumer")
 
@@ -307,6 +307,57 @@ func TestMigratedUnfinishedRunsGoOnAfterARestart(t *testing.T) {
 			t.Errorf("steps that were done were called %d times again", n)
 		}
 	})
+}
+
+// The store's own relay takes the place of the workflow's, pauses by the engine end after an hour of the clock, and deletion is the program's.
+func TestMigratedBuildOptionsOfTheWorkflow(t *testing.T) {
+	clock := newFakeClock()
+	streamer := memstreamer.New(memstreamer.WithClock(clock))
+	store := memrecordstore.New(memrecordstore.WithOutbox(t.Context(), streamer, &quietLog{}), memrecordstore.WithClock(clock))
+	broken := true
+	b := workflow.NewBuilder[loan, loanStatus]("options")
+	b.AddStep(loanApplied, func(context.Context, *loanRun) (loanStatus, error) {
+		if broken {
+			return 0, errTest
+		}
+		return loanRejected, nil
+	}, loanRejected)
+	paused := make(chan string, 1)
+	b.OnPause(hookTo(paused))
+	w := b.Build(streamer, store, memrolescheduler.New(), workflow.WithoutOutbox(), workflow.WithClock(clock), workflow.WithLogger(&quietLog{}),
+		workflow.WithDefaultOptions(workflow.PauseAfterErrCount(1)), workflow.WithPauseRetry(time.Hour),
+		workflow.WithCustomDelete(func(l *loan) error {
+			l.Customer = "customer of " + l.Signed
+			return nil
+		}))
+	w.Run(t.Context())
+	t.Cleanup(w.Stop)
+	runID, err := w.Trigger(t.Context(), "f", workflow.WithInitialValue[loan, loanStatus](&loan{Customer: "ann", Signed: "bank"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	told(t, paused, runID)
+	broken = false // the step is called again only when the clock moves
+	clock.step(time.Hour)
+	reached(t, w, "f", runID, loanRejected)
+	rec, err := store.Lookup(t.Context(), runID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := workflow.NewRunStateController(store.Store, rec).DeleteData(t.Context(), "asked"); err != nil {
+		t.Fatal(err)
+	}
+	workflow.WaitFor(t, w, "f", func(r *loanRun) (bool, error) {
+		return r.RunState == workflow.RunStateDataDeleted && r.Object.Customer == "customer of bank", nil
+	})
+	var states []string
+	for _, snapshot := range store.Snapshots("options", "f", runID) {
+		states = append(states, fmt.Sprint(snapshot.Meta.Version, " ", snapshot.RunState))
+	}
+	want := []string{"1 Initiated", "2 Paused", "3 Running", "4 Completed", "5 RequestedDataDeleted", "6 DataDeleted"}
+	if !slices.Equal(states, want) {
+		t.Errorf("snapshots %q, want %q", states, want)
+	}
 }
 
 func TestMigratedCallbackAndTriggerWorkBeforeRun(t *testing.T) {

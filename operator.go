@@ -137,7 +137,8 @@ func WithObject(encoded []byte) ForceOption {
 // WithStatusName says what the status is called, for those who read the run without the workflow's code. It is not needed with it.
 func WithStatusName(name string) ForceOption { return func(f *force) { f.Description = name } }
 
-// WithEnd says that nothing leads out of the status, so that the run is completed there. With the workflow's code the graph decides.
+// WithEnd says that nothing leads out of the status, so that the run is completed there at once. With the workflow's code the graph decides, and
+// without both the process that holds the run's role completes it.
 func WithEnd() ForceOption { return func(f *force) { f.Terminal = true } }
 
 // IfVersion makes the action fail with [ErrVersionConflict] unless the run still has that version: what was decided by looking at it still holds.
@@ -276,22 +277,23 @@ func (o *Operator) fail(op, runID string, err error) *Error {
 // timers of the status that it enters. It touches no runs of other workflows.
 type TypedOperator[Type any, Status StatusType] struct {
 	*Operator
+	encode func(object *Type) ([]byte, error)
 }
 
 // Operator returns an operator of the workflow's runs that acts in the actor's name. It works without Run.
 func (w *Workflow[Type, Status]) Operator(actor string) *TypedOperator[Type, Status] {
-	return &TypedOperator[Type, Status]{Operator: w.operator(actor)}
+	return &TypedOperator[Type, Status]{Operator: w.operator(actor), encode: w.encodeObject}
 }
 
 // As returns an operator that acts in the name of somebody else.
 func (o *TypedOperator[Type, Status]) As(actor string) *TypedOperator[Type, Status] {
-	return &TypedOperator[Type, Status]{Operator: o.Operator.As(actor)}
+	return &TypedOperator[Type, Status]{Operator: o.Operator.As(actor), encode: o.encode}
 }
 
 // ForceStatus is [Operator.ForceStatus] with the workflow's own types; a nil object keeps the run's.
 func (o *TypedOperator[Type, Status]) ForceStatus(ctx context.Context, runID string, status Status, reason string, object *Type, opts ...ForceOption) error {
 	if object != nil {
-		encoded, err := Marshal(object)
+		encoded, err := o.encode(object)
 		if err != nil {
 			return o.fail("force status", runID, fmt.Errorf("encode the object: %w", err))
 		}
@@ -300,8 +302,10 @@ func (o *TypedOperator[Type, Status]) ForceStatus(ctx context.Context, runID str
 	return o.Operator.ForceStatus(ctx, runID, int(status), reason, opts...)
 }
 
-func (w *Workflow[Type, Status]) operator(actor string) *Operator {
-	return &Operator{e: w.flow.Engine(), actor: actor, clock: w.clock, code: &code{
+func (w *Workflow[Type, Status]) operator(actor string) *Operator { return w.nobody.As(actor) }
+
+func (w *Workflow[Type, Status]) newOperator() *Operator {
+	return &Operator{e: w.flow.Engine(), clock: w.clock, code: &code{
 		workflow: w.name, flow: w.flow, has: w.graph.Has, terminal: w.graph.Terminal, name: w.statusName,
 		steps:   func(status int) bool { return w.spec.Steps[status] != nil },
 		outside: w.waitsForOutside,

@@ -211,6 +211,31 @@ func TestAForcedRunGoesOn(t *testing.T) {
 	}
 }
 
+// TestARunForcedToAnEndWithoutTheCodeIsCompleted: the process that has the code knows that nothing leads out (G12).
+func TestARunForcedToAnEndWithoutTheCodeIsCompleted(t *testing.T) {
+	on, worker, other := twoPeers(t)
+	b := timed("the end")
+	told := make(chan string, 1)
+	b.OnComplete(func(_ context.Context, r *workflow.TypedRecord[object, status]) error {
+		told <- r.Meta.RunStateReason
+		return nil
+	})
+	w := build(t, worker, b)
+	op := workflow.NewOperator(other)
+	id := trigger(t, w, "f")
+	must(t, op.SetDeadline(ctxFor(t), id, time.Now().Add(time.Hour), ""))
+	must(t, op.ForceStatus(ctxFor(t), id, int(statusEnd), "settled by hand"))
+	if r, err := w.AwaitEnd(ctxFor(t), "", id); err != nil || r.RunState != workflow.RunStateCompleted {
+		t.Errorf("it did not end: %v", err)
+	}
+	if reason := receive(t, told); reason != "settled by hand" {
+		t.Errorf("the hook reads %q", reason)
+	}
+	if held, _ := on.Held(ctxFor(t), id); len(held) != 0 {
+		t.Errorf("deliveries left behind: %+v", held)
+	}
+}
+
 func TestAForceThatIsRefused(t *testing.T) {
 	on := newStore(t)
 	w, err := three("refused").BuildOn(on, workflow.WithLogger(&quietLog{}))

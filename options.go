@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"context"
 	"time"
 
 	"github.com/stillwater-go/workflow/internal/engine"
@@ -109,11 +110,15 @@ type buildOptions struct {
 	defaults     options
 	timeoutStore TimeoutStore
 	outbox       outboxConfig
-	customDelete func(rec *Record) ([]byte, error)
+	customDelete func(object []byte) ([]byte, error) // of plain JSON
 	errorCounter ErrorCounter
 	resumeAfter  time.Duration // zero or less: never
 	stopTimeout  time.Duration
-	inner        bool // it is a workflow of ours beside a user's
+	inner        bool          // it is a workflow of ours beside a user's
+	retention    time.Duration // zero: for ever
+	cleanUp      any           // func(context.Context, *TypedRecord[Type, Status]) error of the workflow's own types; nil for none
+	noJitter     bool
+	objects      objectOptions
 }
 
 // BuildOption sets one property of a workflow.
@@ -169,12 +174,13 @@ func WithDefaultOptions(opts ...Option) BuildOption {
 	}
 }
 
-// WithCustomDelete sets how a run's object is scrubbed when its data is to be deleted. Defaults to an empty object.
+// WithCustomDelete sets how a run's object is scrubbed when its data is to be deleted. What is left is encoded as every object is; fields that
+// the program does not know are deleted. Defaults to an empty object.
 func WithCustomDelete[Type any](fn func(object *Type) error) BuildOption {
 	return func(b *buildOptions) {
-		b.customDelete = func(rec *Record) ([]byte, error) {
+		b.customDelete = func(object []byte) ([]byte, error) {
 			var t Type
-			if err := Unmarshal(rec.Object, &t); err != nil {
+			if err := Unmarshal(object, &t); err != nil {
 				return nil, err
 			}
 			if err := fn(&t); err != nil {
@@ -183,6 +189,19 @@ func WithCustomDelete[Type any](fn func(object *Type) error) BuildOption {
 			return Marshal(&t)
 		}
 	}
+}
+
+// WithRetention erases runs for good, with everything about them, so long after their last version: completed and cancelled ones, and what is
+// left of those whose data was deleted. It is done in the background by the process that works on them, in small batches. Defaults to
+// keeping runs for ever. It needs a backend: BuildOn fails with [ErrUnsupported] on one that cannot erase, Build panics.
+func WithRetention(after time.Duration) BuildOption {
+	return func(b *buildOptions) { b.retention = after }
+}
+
+// WithCleanUp sets what is done before a run is erased by [WithRetention], such as removing its files. It is called at least once for each such
+// run, under recover and a deadline; a run for which it fails is kept and tried again later.
+func WithCleanUp[Type any, Status StatusType](fn func(ctx context.Context, r *TypedRecord[Type, Status]) error) BuildOption {
+	return func(b *buildOptions) { b.cleanUp = fn }
 }
 
 // WithPauseRetry sets how long after a pause by the engine a run is resumed. A pause by an operator is never undone. Defaults to an hour.
@@ -197,6 +216,11 @@ func DisablePauseRetry() BuildOption { return func(b *buildOptions) { b.resumeAf
 func WithStopTimeout(d time.Duration) BuildOption {
 	return func(b *buildOptions) { b.stopTimeout = d }
 }
+
+// WithoutJitter makes every retry wait exactly as long as its policy allows, instead of a random part of that: ErrBackOff, twice that, four
+// times that, up to MaxBackOff. It is for tests that look at times. Elsewhere keep the randomness: without it, what failed together comes
+// back together, again and again.
+func WithoutJitter() BuildOption { return func(b *buildOptions) { b.noJitter = true } }
 
 // outboxConfig is how events get from a classic store to a classic stream.
 type outboxConfig struct {

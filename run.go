@@ -2,6 +2,7 @@ package workflow
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"sync"
@@ -11,7 +12,7 @@ import (
 	"github.com/stillwater-go/workflow/internal/machine"
 )
 
-// TypedRecord is a [Record] with the user's own types for status and object.
+// TypedRecord is a [Record] with the user's own types for status and object. Record.Object has the bytes as they are stored.
 type TypedRecord[Type any, Status StatusType] struct {
 	Record
 	Status Status
@@ -29,6 +30,7 @@ type Run[Type any, Status StatusType] struct {
 	attempt *engine.Attempt // nil outside an attempt
 	verb    machine.Verb    // what the code asked for beside a status
 	reason  string
+	encode  func(object *Type) ([]byte, error) // makes the attempt's object what is stored, with what came with it
 }
 
 // Pause stops the run where it is, with its object as it is now, until somebody resumes it; the engine never does. Inside a step return what
@@ -143,9 +145,13 @@ func (r *Run[Type, Status]) answer(status Status, err error) (machine.Answer, er
 		a.Verb = machine.Skip
 		return a, nil
 	}
-	object, err := Marshal(r.Object)
+	object, err := r.encode(r.Object)
 	if err != nil {
-		return machine.Answer{}, fmt.Errorf("encode object: %w", err)
+		e := &Error{Op: "store the object", Workflow: r.WorkflowName, RunID: r.RunID, Err: err}
+		if errors.Is(err, ErrTooLarge) {
+			e.Hint = "keep large data elsewhere and its key in the object"
+		}
+		return machine.Answer{}, e
 	}
 	a.Object = object
 	return a, nil
@@ -153,20 +159,28 @@ func (r *Run[Type, Status]) answer(status Status, err error) (machine.Answer, er
 
 // attemptRun makes the run of an attempt.
 func (w *Workflow[Type, Status]) attemptRun(a *engine.Attempt) (*Run[Type, Status], error) {
-	t, err := typedRecord[Type, Status](a.Record)
+	t, more, err := w.typed(a.Record)
 	if err != nil {
 		return nil, err
 	}
-	return &Run[Type, Status]{TypedRecord: *t, controller: w.RunStateController(a.Record.RunID), attempt: a}, nil
+	encode := func(object *Type) ([]byte, error) { return w.encodeWith(object, more) }
+	return &Run[Type, Status]{TypedRecord: *t, controller: w.RunStateController(a.Record.RunID), attempt: a, encode: encode}, nil
 }
 
-// typedRecord decodes a record's object. One that does not decode is a permanent failure: trying again reads the same bytes.
-func typedRecord[Type any, Status StatusType](rec *Record) (*TypedRecord[Type, Status], error) {
-	t := &TypedRecord[Type, Status]{Record: *rec, Status: Status(rec.Status), Object: new(Type)}
-	if err := Unmarshal(rec.Object, t.Object); err != nil {
-		return nil, Permanent(fmt.Errorf("decode the stored object of version %d: %w", rec.Meta.Version, err))
+// typedRecord decodes a record's object, for code that only reads it.
+func (w *Workflow[Type, Status]) typedRecord(rec *Record) (*TypedRecord[Type, Status], error) {
+	t, _, err := w.typed(rec)
+	return t, err
+}
+
+// typed decodes a record's object; see decodeObject for its errors.
+func (w *Workflow[Type, Status]) typed(rec *Record) (*TypedRecord[Type, Status], extra, error) {
+	object, more, err := w.decodeObject(rec.Object)
+	if err != nil {
+		return nil, extra{}, fmt.Errorf("decode the stored object of version %d: %w", rec.Meta.Version, err)
 	}
+	t := &TypedRecord[Type, Status]{Record: *rec, Status: Status(rec.Status), Object: object}
 	// The caller may change what it gets; the record that it came from is shared.
 	t.Record.Object = append([]byte(nil), rec.Object...)
-	return t, nil
+	return t, more, nil
 }

@@ -54,10 +54,10 @@ func (i ScheduleInfo) Preview(from time.Time, n int) ([]time.Time, error) {
 }
 
 // info makes the view of a stored schedule.
-func scheduleInfo(rec *Record) (ScheduleInfo, error) {
-	var o scheduleObject
-	if err := Unmarshal(rec.Object, &o); err != nil {
-		return ScheduleInfo{}, fmt.Errorf("decode the stored schedule %s: %w", backend.Quote(rec.ForeignID), err)
+func (s *schedules[Type]) info(rec *Record) (ScheduleInfo, error) {
+	o, _, err := s.read(rec)
+	if err != nil {
+		return ScheduleInfo{}, err
 	}
 	i := ScheduleInfo{
 		ID: rec.ForeignID, ForeignID: o.ForeignID, Spec: o.Spec, Zone: o.Zone,
@@ -106,7 +106,7 @@ func (w *Workflow[Type, Status]) AllSchedules(ctx context.Context) iter.Seq2[Sch
 		for rec, err := range w.schedules.flow.operator("").AllRuns(ctx, unfinished, PageSize(MaxPageSize), InWorkflow(w.schedules.flow.name)) {
 			var i ScheduleInfo
 			if err == nil {
-				i, err = scheduleInfo(rec)
+				i, err = w.schedules.info(rec)
 			}
 			if err != nil {
 				fail(err)
@@ -135,7 +135,7 @@ func (w *Workflow[Type, Status]) LookupSchedule(ctx context.Context, id string) 
 	var i ScheduleInfo
 	err := w.onSchedule(ctx, id, func(rec *Record) error {
 		var err error
-		if i, err = scheduleInfo(rec); err != nil {
+		if i, err = w.schedules.info(rec); err != nil {
 			return err
 		}
 		held, err := w.schedules.flow.flow.Engine().Backend().Held(ctx, rec.RunID)
@@ -184,16 +184,16 @@ func (w *Workflow[Type, Status]) ResumeSchedule(ctx context.Context, id string) 
 			if rec.RunState != RunStatePaused || rec.Meta.PausedBy == PausedByEngine {
 				return machine.Resume(rec, backend.PausedByOperator, "", now)
 			}
-			var o scheduleObject
-			if err := Unmarshal(rec.Object, &o); err != nil {
-				return nil, fmt.Errorf("decode the stored schedule: %w", err)
+			o, more, err := w.schedules.read(rec)
+			if err != nil {
+				return nil, err
 			}
 			if !o.Next.After(now) { // else no slot has passed
 				if err := o.countFrom(now); err != nil {
 					return nil, err
 				}
 			}
-			object, err := Marshal(&o)
+			object, err := w.schedules.flow.encodeWith(o, more)
 			if err != nil {
 				return nil, err
 			}
@@ -230,9 +230,9 @@ func (w *Workflow[Type, Status]) RemoveSchedule(ctx context.Context, id, reason 
 // and [ErrScheduleCode].
 func (w *Workflow[Type, Status]) TriggerSchedule(ctx context.Context, id string) (runID string, err error) {
 	err = w.onSchedule(ctx, id, func(rec *Record) error {
-		var o scheduleObject
-		if err := Unmarshal(rec.Object, &o); err != nil {
-			return fmt.Errorf("decode the stored schedule: %w", err)
+		o, _, err := w.schedules.read(rec)
+		if err != nil {
+			return err
 		}
 		o.Filter = false
 		code, err := w.schedules.codeOf(id, o.scheduleDef)

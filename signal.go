@@ -13,8 +13,11 @@ import (
 	"github.com/stillwater-go/workflow/internal/machine"
 )
 
-// maxSignalName bounds the name of a signal.
-const maxSignalName = 100
+// maxSignalName bounds the name of a signal; maxSignalOverhead what is stored with a payload.
+const (
+	maxSignalName     = 100
+	maxSignalOverhead = 4 << 10
+)
 
 // Signal is something that can be said to a run from outside, with a payload of type P: an approval, a payment that came in. Make it once,
 // with [NewSignal], say with [AddSignal] which statuses accept it, and send it with Send. The zero value cannot be sent.
@@ -201,6 +204,13 @@ func (w *Workflow[Type, Status]) signal(ctx context.Context, name string, payloa
 	if err := w.checkSignal(name, payload, o); err != nil {
 		return fail(nil, err)
 	}
+	payload, err := w.encodePayload(payload)
+	if err != nil {
+		return fail(nil, err)
+	}
+	if len(payload) > backend.MaxObjectBytes-maxSignalOverhead {
+		return fail(nil, fmt.Errorf("%w: the encoded payload has %d bytes", ErrTooLarge, len(payload)))
+	}
 	state, rec, err := w.flow.Signal(ctx, find, engine.Signal{Name: name, ID: o.id, Actor: o.actor, Payload: payload})
 	if err != nil && state != SignalTooLate {
 		return fail(rec, err)
@@ -260,7 +270,11 @@ func (w *Workflow[Type, Status]) signalHandlers(defaults options) map[int]map[st
 				if err != nil {
 					return machine.Answer{}, err
 				}
-				to, err := c.call(ctx, r, a.Payload)
+				body, err := w.decodePayload(a.Payload)
+				if err != nil {
+					return machine.Answer{}, err
+				}
+				to, err := c.call(ctx, r, body)
 				return r.answer(to, err)
 			}
 			handlers[name] = &h

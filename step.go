@@ -40,14 +40,9 @@ func (w *Workflow[Type, Status]) stepHandler(fn ConsumerFunc[Type, Status]) func
 }
 
 // deleteHandler scrubs a run's object: by the user's function, or entirely.
-func (w *Workflow[Type, Status]) deleteHandler(custom func(*Record) ([]byte, error)) func(context.Context, *engine.Attempt) (machine.Answer, error) {
+func (w *Workflow[Type, Status]) deleteHandler(custom func([]byte) ([]byte, error)) func(context.Context, *engine.Attempt) (machine.Answer, error) {
 	return func(_ context.Context, a *engine.Attempt) (machine.Answer, error) {
-		if custom == nil {
-			var zero Type
-			object, err := Marshal(&zero)
-			return machine.Answer{Object: object}, err
-		}
-		object, err := custom(a.Record)
+		object, err := w.scrub(a.Record.Object, custom)
 		return machine.Answer{Object: object}, err
 	}
 }
@@ -91,7 +86,7 @@ func (w *Workflow[Type, Status]) timeoutHandler(fn TimeoutFunc[Type, Status]) fu
 // timer wraps a timer function for the engine. The run that it sees is a copy: what it changes is not stored.
 func (w *Workflow[Type, Status]) timer(fn TimerFunc[Type, Status]) func(context.Context, *Record, time.Time) (time.Time, error) {
 	return func(ctx context.Context, rec *Record, now time.Time) (time.Time, error) {
-		t, err := typedRecord[Type, Status](rec)
+		t, err := w.typedRecord(rec)
 		if err != nil {
 			return time.Time{}, err
 		}

@@ -107,7 +107,7 @@ func WaitFor[Type any, Status StatusType](t TB, api API[Type, Status], foreignID
 		if err != nil {
 			return false, nil // it may not have been triggered yet
 		}
-		typed, err := typedRecord[Type, Status](rec)
+		typed, err := w.typedRecord(rec)
 		if err != nil {
 			return false, err
 		}

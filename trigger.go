@@ -203,9 +203,9 @@ func (w *Workflow[Type, Status]) newStart(foreignID, from string, opts []Trigger
 	if o.initial == nil {
 		o.initial = new(Type)
 	}
-	object, err := Marshal(o.initial)
+	object, err := w.encodeObject(o.initial)
 	if err != nil {
-		return s, false, fmt.Errorf("encode the initial value: %w", err)
+		return s, false, fmt.Errorf("initial value: %w", err)
 	}
 	s.Record = machine.Start(Record{
 		WorkflowName: w.name, ForeignID: foreignID, RunID: runID, Status: start, Object: object,

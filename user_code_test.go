@@ -93,14 +93,13 @@ func (l *askingLog) Error(context.Context, error) {
 
 // TestUserCodeIsCalledWithNoLockHeld: an error counter and a logger that ask the workflow for its states must get an answer.
 func TestUserCodeIsCalledWithNoLockHeld(t *testing.T) {
-	big := func(_ context.Context, r *run) (status, error) { // the store refuses its commit
-		r.Object.Note = strings.Repeat("x", backend.MaxObjectBytes+1)
-		return statusEnd, nil
+	refused := func(_ context.Context, r *run) (status, error) { // its commit is refused
+		return statusEnd, r.Transact(func(context.Context) error { return errTest })
 	}
 	release := make(chan struct{})
 	defer close(release)
 	deaf := func(context.Context, *run) (status, error) { <-release; return 0, errTest }
-	for what, bad := range map[string]workflow.ConsumerFunc[object, status]{"a refused commit": big, "a given up handler": deaf} {
+	for what, bad := range map[string]workflow.ConsumerFunc[object, status]{"a refused commit": refused, "a given up handler": deaf} {
 		t.Run(what, func(t *testing.T) {
 			on := newStore(t)
 			b := workflow.NewBuilder[object, status]("asking")

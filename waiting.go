@@ -32,6 +32,8 @@ const (
 	WaitsForResume
 	// WaitsForDeletion: its data is about to be deleted.
 	WaitsForDeletion
+	// WaitsUnknown: without the workflow's code it cannot be told. Its step is in work, or something outside has to come, or no process runs the workflow.
+	WaitsUnknown
 	// HasEnded: it will not move any more.
 	HasEnded
 )
@@ -79,7 +81,7 @@ func (w *Workflow[Type, Status]) waitsForOutside(status int) bool {
 	return false
 }
 
-// Waiting says why a run is not moving. Without the workflow's code it does not know whether the status has a step.
+// Waiting says why a run is not moving. Without the workflow's code it does not know what the run's status waits for; see [WaitsUnknown].
 func (o *Operator) Waiting(ctx context.Context, runID string) (Waiting, error) {
 	rec, err := o.record(ctx, runID)
 	if err != nil {
@@ -154,18 +156,20 @@ func (w *Waiting) explain(o *Operator, rec *Record, held []Delivery) {
 
 // withoutStep explains a run that moves and has no step waiting.
 func (w *Waiting) withoutStep(o *Operator, rec *Record, timer *Delivery) {
-	outside := o.code == nil || o.code.outside(rec.Status)
-	stepped := o.code != nil && o.code.steps(rec.Status)
 	switch {
 	case timer != nil && timer.State == backend.DeliveryClaimed:
 		w.Kind = WaitsForAttempt
 	case timer != nil && timer.Attempts > 0:
 		w.Kind = WaitsForRetry
-	case stepped:
+	case o.code == nil && timer == nil:
+		w.Kind = WaitsUnknown
+	case o.code == nil:
+		w.Kind = WaitsForTime
+	case o.code.steps(rec.Status):
 		timer = nil // the step comes first
-	case o.code != nil && !o.code.has(rec.Status):
+	case !o.code.has(rec.Status):
 		w.Kind = WaitsForCode
-	case outside && (o.code != nil || timer == nil):
+	case o.code.outside(rec.Status):
 		w.Kind = WaitsForOutside
 	case timer != nil:
 		w.Kind = WaitsForTime
@@ -217,6 +221,8 @@ func (w Waiting) String() string {
 		at(", or its timer at ")
 	case WaitsForCode:
 		fmt.Fprintf(&b, "waits in %s for a program that has that status", in)
+	case WaitsUnknown:
+		fmt.Fprintf(&b, "is in %s: in work, or waiting for something from outside, or no process runs its workflow", in)
 	default:
 		fmt.Fprintf(&b, "is about to be worked on in %s, unless no process runs its workflow", in)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"sync"
 
 	"github.com/stillwater-go/workflow/backend"
@@ -44,11 +45,12 @@ type Workflow[Type any, Status StatusType] struct {
 	spec         *engine.Spec
 	flow         *engine.Flow
 	processes    processes
+	nobody       *Operator // acts on the workflow's runs in nobody's name; immutable
 	// parallelCounts by status: over how many roles it is spread on classic parts.
 	parallelCounts map[int]int
+	// objects turns objects and payloads into stored bytes and back.
+	objects objects
 
-	hooks      []*hookConfig[Type, Status]
-	signals    map[Status]map[string]*signalConfig[Type, Status]
 	connectors []*connector
 	schedules  *schedules[Type] // nil in an inner workflow, and where the name leaves no room for theirs
 	companions []companion      // in the order of their start
@@ -56,6 +58,8 @@ type Workflow[Type any, Status StatusType] struct {
 	mu      sync.Mutex
 	started bool
 	stopped bool
+	hooks   []*hookConfig[Type, Status]
+	signals map[Status]map[string]*signalConfig[Type, Status]
 }
 
 func newWorkflow[Type any, Status StatusType](b *Builder[Type, Status], bo buildOptions) *Workflow[Type, Status] {
@@ -64,6 +68,7 @@ func newWorkflow[Type any, Status StatusType](b *Builder[Type, Status], bo build
 		parallelCounts: make(map[int]int),
 		opts:           bo, clock: bo.clock, log: newLogger(bo.logger, bo.debug),
 	}
+	w.objects = newObjects(reflect.TypeFor[Type](), bo.objects)
 	if w.clock == nil {
 		w.clock = backend.RealClock{}
 	}
@@ -73,6 +78,7 @@ func newWorkflow[Type any, Status StatusType](b *Builder[Type, Status], bo build
 // start puts the workflow on its backend.
 func (w *Workflow[Type, Status]) start(on Backend, b *Builder[Type, Status]) error {
 	w.flow = engine.NewFlow(on, w.spec)
+	w.nobody = w.newOperator()
 	w.processes.init(w.processNames())
 	if err := w.addConnectors(on, b.connectors); err != nil {
 		return err
@@ -82,6 +88,10 @@ func (w *Workflow[Type, Status]) start(on Backend, b *Builder[Type, Status]) err
 
 // Name returns the workflow's name.
 func (w *Workflow[Type, Status]) Name() string { return w.name }
+
+// Backend returns what the workflow was built on; for one built on classic parts, the backend that was made of them. Read from it what the
+// workflow's own methods do not tell, such as a run's history and failed attempts. It belongs to whoever opened it.
+func (w *Workflow[Type, Status]) Backend() Backend { return w.flow.Engine().Backend() }
 
 // Run starts working on runs in the background and returns at once. It goes on until [Workflow.Stop], or until ctx ends, which also ends the
 // contexts of running steps. A second call does nothing. Use [Workflow.RunUntil] to wait, and to learn why it could not start.

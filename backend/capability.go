@@ -32,7 +32,8 @@ type Query struct {
 
 // Found is a run on a page.
 type Found struct {
-	// Key is the run's place in the order of creation: positive, unique in its store, and for good the same.
+	// Key is the run's place in the order of creation: positive, unique in its store, for good the same, and never that of another
+	// run, not even after the run is erased.
 	Key    int64
 	Record *Record
 }
@@ -54,9 +55,10 @@ type HeldLister interface {
 // Eraser removes runs for good. Without it a run's data can be scrubbed, but the run stays, and retention is refused.
 type Eraser interface {
 	// Erase removes runs with everything about them: record, history, log entries, deliveries, attempts, remembered signal ids, outbox
-	// events. Each is judged by itself: Err is nil where the run is gone, [ErrRecordNotFound], [ErrVersionConflict] where it has
-	// another version, [ErrUnfinished] where it has not ended. All that are erased are erased in one transaction, durable on
-	// return; the returned error says that nothing was.
+	// events. Each is judged by itself, in order: Err is nil where the run is gone, [ErrRecordNotFound] (also for one named a second
+	// time), [ErrVersionConflict] where it has another version, else [ErrUnfinished] where it has not ended. All that are erased are
+	// erased in one transaction, durable on return; the returned error says that nothing was, and is every Err then. Positions of the
+	// log stay empty, and Head does not go back. Foreign id and run id are free again.
 	Erase(ctx context.Context, runs []*Erasure) error
 	// Ended returns finished runs of the workflow whose last version was made before the time, oldest version first, from a
 	// bounded stretch of what is stored that begins at the mark of the page before (zero: the beginning).

@@ -29,13 +29,16 @@ type Change struct {
 	Attempt *Attempt
 	// Scrub deletes the run's data: the object in every earlier version is replaced by the one in Record, the reasons of earlier
 	// versions, the errors and stacks of attempts, and the errors and data of deliveries are emptied, deliveries of signals and
-	// remembered signal ids are removed. What is left says that the run was there, and when it moved where.
+	// remembered signal ids are removed. What is left says that the run was there, and when it moved where. What the change itself
+	// brings (Hold, Attempt, SignalID) is written after that, as it is. Without a Record it does nothing.
 	Scrub bool
 	// Expect, where it is not zero, is the version that the run must have now; another one refuses the change with
-	// [ErrVersionConflict]. It guards a change without a Record. One with a Record is guarded by its version.
+	// [ErrVersionConflict] (as [*ConflictError]), and a run that does not exist with [ErrRecordNotFound]. It guards a change without a
+	// Record. One with a Record is guarded by its version.
 	Expect uint
 	// SignalID, where it is not empty, is remembered for the run, as long as the run is kept. A change with an id that the run knows
-	// already is refused with [ErrDuplicateSignal].
+	// already is refused with [ErrDuplicateSignal], wrapped with the run id; a run that neither exists nor comes into being with the
+	// change refuses it with [ErrRecordNotFound]. A change that is refused leaves its id unknown.
 	SignalID string
 	// Wake says that whoever holds the run's role must look at the due deliveries although no log entry tells of them: the change
 	// was made by an outsider, such as an operator. See [DueWatcher].

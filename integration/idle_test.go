@@ -13,6 +13,7 @@ import (
 
 	"github.com/stillwater-go/workflow"
 	"github.com/stillwater-go/workflow/adapters/memory"
+	"github.com/stillwater-go/workflow/adapters/memstreamer"
 	"github.com/stillwater-go/workflow/adapters/sqlite"
 	"github.com/stillwater-go/workflow/backend"
 )
@@ -146,6 +147,8 @@ func tire(ctx context.Context, store backend.Backend) (transitions int, err erro
 		for s := idleStatus(1); s < idleLast; s++ {
 			b.AddStep(s, func(context.Context, *workflow.Run[parcel, idleStatus]) (idleStatus, error) { return s + 1, nil }, s+1)
 		}
+		b.AddConnector("outside", memstreamer.NewConnector([]workflow.ConnectorEvent{{ID: "1", ForeignID: "1"}, {ID: "2", ForeignID: "2"}}),
+			func(context.Context, workflow.API[parcel, idleStatus], *workflow.ConnectorEvent) error { return nil }) // it is idle too, behind its last event
 		w, err := b.BuildOn(store)
 		if err != nil {
 			return 0, err

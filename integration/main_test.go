@@ -19,6 +19,7 @@ const (
 	envIdle   = "STILLWATER_IDLE"   // seconds that TestIdle measures; 3 by default
 	envKills  = "STILLWATER_KILLS"  // kills of TestKillLoop; 150 by default
 	envSeed   = "STILLWATER_SEED"   // of the random moments
+	envTimers = "STILLWATER_TIMERS" // timers of TestTimersDueAtOnce; 4,500 by default
 )
 
 // TestMain is also the entry of the worker processes: they are this very program with another task.
@@ -42,6 +43,8 @@ func TestMain(m *testing.M) {
 		os.Exit(workClocks(false))
 	case "clocks-drain":
 		os.Exit(workClocks(true))
+	case "client":
+		os.Exit(workClient())
 	default:
 		fmt.Fprintln(os.Stderr, "unknown task", task)
 		os.Exit(1)

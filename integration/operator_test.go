@@ -92,7 +92,9 @@ func TestAnOperatorInAnotherProcess(t *testing.T) {
 		return parcelDone, nil
 	}, parcelWeighed, parcelDone)
 	b.AddTimeout(parcelWeighed, workflow.DurationTimerFunc[parcel, parcelStatus](10*time.Millisecond),
-		func(context.Context, *workflow.Run[parcel, parcelStatus], time.Time) (parcelStatus, error) { return parcelDone, nil }, parcelDone)
+		func(context.Context, *workflow.Run[parcel, parcelStatus], time.Time) (parcelStatus, error) {
+			return parcelDone, nil
+		}, parcelDone)
 	w, err := b.BuildOn(worker, quiet())
 	if err != nil {
 		t.Fatal(err)

@@ -289,6 +289,7 @@ func fieldCases() []testCase {
 		{name: "Fields/AbsurdTimes", run: absurdTimes},
 		{name: "Fields/Statuses", run: statuses},
 		{name: "Fields/LongAndOddTexts", run: oddTexts},
+		{name: "Fields/Deadline", needs: []string{"NoDeadline"}, run: deadlines},
 		{name: "Fields/ObjectsMayBeReusedAfterRecordStoreStore", needs: []string{"NoRecordStore"}, run: storeKeepsNoPointers},
 	}
 }

@@ -14,6 +14,7 @@ func listCases() []testCase {
 	return []testCase{
 		{name: "List/OrderAndPaging", run: listOrderAndPaging},
 		{name: "List/Filters", run: listFilters},
+		{name: "List/ExtendedFilters", run: listExtendedFilters},
 		{name: "List/FilterValuesAreExact", run: listFilterValuesAreExact},
 		{name: "List/OfUnknown", run: listOfUnknown},
 	}
@@ -40,9 +41,12 @@ func (e *env) population() (all, ofOrders []string, recs map[string]*backend.Rec
 	}
 	for _, i := range []int{7, 0, 4} {
 		c := step(recs[all[i]], 5)
+		c.Record.Meta.RunStateReason = "reopened by an operator"
 		if i == 4 {
 			c = move(recs[all[i]], backend.RunStateCompleted, 6)
+			c.Record.Meta.RunStateReason = "closed by hand"
 		}
+		c.Record.UpdatedAt = birth().Add(time.Duration(100+i) * time.Hour)
 		e.put(c)
 		recs[all[i]] = c.Record
 	}
@@ -100,8 +104,49 @@ func listOrderAndPaging(e *env) {
 
 func listFilters(e *env) {
 	all, _, recs := e.population()
+	for what, filters := range filterSets(all, recs) {
+		e.wantListed(what, all, recs, filters...)
+	}
+}
+
+// listExtendedFilters uses those that only newer stores know.
+func listExtendedFilters(e *env) {
+	all, _, recs := e.population()
+	for what, filters := range extendedSets(all, recs) {
+		e.wantListed(what, all, recs, filters...)
+	}
+	more, reasoned := e.reasoned()
+	all = append(all, more...)
+	for id, rec := range reasoned {
+		recs[id] = rec
+	}
+	for _, needle := range oddNeedles() {
+		e.wantListed(fmt.Sprintf("reason %q", needle), all, recs, backend.FilterByReason(needle))
+	}
+}
+
+// wantListed compares listings by a filter with what the filter itself says of the records.
+func (e *env) wantListed(what string, all []string, recs map[string]*backend.Record, filters ...backend.RecordFilter) {
+	e.Helper()
+	var want []string
+	match := backend.MakeFilter(filters...)
+	for _, id := range all {
+		if match.Match(recs[id]) {
+			want = append(want, id)
+		}
+	}
+	e.wantIDs(what, e.list("", 0, 1000, backend.OrderTypeAscending, filters...), want)
+	e.wantIDs(what+", paged", e.list("", 1, 2, backend.OrderTypeAscending, filters...), page(want, 1, 2))
+	slices.Reverse(want)
+	e.wantIDs(what+", newest first", e.list("", 0, 1000, backend.OrderTypeDescending, filters...), want)
+	ofBilling := slices.DeleteFunc(want, func(id string) bool { return recs[id].WorkflowName != billing })
+	e.wantIDs(what+", of one workflow", e.list(billing, 0, 1000, backend.OrderTypeDescending, filters...), ofBilling)
+}
+
+// filterSets are the filters that every store knows.
+func filterSets(all []string, recs map[string]*backend.Record) map[string][]backend.RecordFilter {
 	at := func(i int) time.Time { return recs[all[i]].CreatedAt }
-	for what, filters := range map[string][]backend.RecordFilter{
+	return map[string][]backend.RecordFilter{
 		"one foreign id":             {backend.FilterByForeignID("f-38")},
 		"two foreign ids":            {backend.FilterByForeignID("f-38", "f-20")},
 		"a foreign id twice":         {backend.FilterByForeignID("f-38", "f-38")},
@@ -121,26 +166,12 @@ func listFilters(e *env) {
 		"state and status":           {backend.FilterByRunState(backend.RunStateRunning), backend.FilterByStatus(5)},
 		"state and another's status": {backend.FilterByRunState(backend.RunStateCompleted), backend.FilterByStatus(5)},
 		"state, status and age":      {backend.FilterByRunState(backend.RunStateInitiated), backend.FilterByStatus(1), backend.FilterByCreatedAtAfter(at(12))},
-	} {
-		var want []string
-		match := backend.MakeFilter(filters...)
-		for _, id := range all {
-			if match.Match(recs[id]) {
-				want = append(want, id)
-			}
-		}
-		e.wantIDs(what, e.list("", 0, 1000, backend.OrderTypeAscending, filters...), want)
-		e.wantIDs(what+", paged", e.list("", 1, 2, backend.OrderTypeAscending, filters...), page(want, 1, 2))
-		slices.Reverse(want)
-		e.wantIDs(what+", newest first", e.list("", 0, 1000, backend.OrderTypeDescending, filters...), want)
-		ofBilling := slices.DeleteFunc(want, func(id string) bool { return recs[id].WorkflowName != billing })
-		e.wantIDs(what+", of one workflow", e.list(billing, 0, 1000, backend.OrderTypeDescending, filters...), ofBilling)
 	}
 }
 
 // listFilterValuesAreExact filters by foreign ids with commas and other marks that a query may take for its own.
 func listFilterValuesAreExact(e *env) {
-	ids := []string{"a", "b", "a,b", ",", "'a'", "a%", "%", "_", "A", " a", "a "}
+	ids := oddForeignIDs()
 	for _, id := range ids {
 		e.put(newRun(orders, id, id))
 	}
@@ -153,6 +184,10 @@ func listFilterValuesAreExact(e *env) {
 		slices.Sort(want)
 		e.wantIDs(fmt.Sprintf("foreign ids %q and %q", id, next), got, want)
 	}
+}
+
+func oddForeignIDs() []string {
+	return []string{"a", "b", "a,b", ",", "'a'", "a%", "%", "_", "A", " a", "a "}
 }
 
 func listOfUnknown(e *env) {

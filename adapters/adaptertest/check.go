@@ -3,6 +3,7 @@ package adaptertest
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/stillwater-go/workflow/backend"
@@ -21,6 +22,9 @@ type WalkOptions struct {
 	// MinHistory is how many versions of a run are kept at least; a history that lacks the oldest must be that long.
 	// Zero means 1,000.
 	MinHistory int
+	// NothingErased: no run was ever erased, so that the newest entry is at the head of the log. It is taken for granted where the
+	// store is no [backend.Eraser].
+	NothingErased bool
 	// Buckets is the number of buckets that the workflows use. Zero means 16.
 	Buckets int
 }
@@ -46,11 +50,15 @@ func report(t T, violations []backend.Violation, err error) {
 // at rest. The error says that the walk itself failed.
 //
 // What it demands: a run's versions are 1..n without gap or repeat, its record is the newest of them, and each comes from
-// where the one before ended (I2, I3); nothing leaves a finished state but to have its data deleted, or by an operator (I3); each version is in the log
-// exactly once, at a growing position, until all cursors have passed it (I2, I6); at most one versioned run per foreign id is
-// unfinished (I7); the due deliveries are in order and are those that are held (I4, I9); no cursor lies beyond the log (I5), and
-// the log says which entries are current and whose runs have deliveries (I5, I6). A store that is a [backend.Checker] is asked
-// as well.
+// where the one before ended (I2, I3); nothing leaves a finished state but to have its data deleted, by a plain Store, or by an
+// operator (I3); each version is in the log exactly once, at a growing position, until all cursors have passed it (I2, I6); a version loses
+// its object only when its bucket's cursor has passed it and no hook is to be told of it or of an older one (I6); at most one
+// versioned run per foreign id is unfinished (I7); a delivery is of a version that its run has, unless it is one of a signal (I4); the due
+// deliveries are in order and are those that are held (I4, I9); no cursor lies beyond the log (I5), and the log says which entries are
+// current and whose runs have deliveries (I5, I6). What pages by key and what is listed as given up are what listings and runs say (I2, I4).
+// A store that is a [backend.Checker] is asked as well.
+//
+// Of erased runs nothing may be left, but gaps in the log, also at its end.
 //
 // It holds an index of the whole store in memory: it is for tests.
 func Walk(ctx context.Context, b backend.Backend, opts WalkOptions) ([]backend.Violation, error) {
@@ -60,8 +68,10 @@ func Walk(ctx context.Context, b backend.Backend, opts WalkOptions) ([]backend.V
 	if opts.Buckets == 0 {
 		opts.Buckets = bucketCount
 	}
-	w := &walker{ctx: ctx, b: b, opts: opts, byRun: make(map[string]*facts), passed: make(map[string]int64)}
-	for _, part := range []func() error{w.readRuns, w.readLog, w.readCursors, w.checkRuns, w.checkUnique, w.checkDeliveries, w.askStore} {
+	w := &walker{ctx: ctx, b: b, opts: opts, byRun: make(map[string]*facts), cursors: make(map[string][]int64)}
+	for _, part := range []func() error{
+		w.readRuns, w.readLog, w.readCursors, w.checkDeliveries, w.checkRuns, w.checkUnique, w.checkPages, w.checkGivenUp, w.askStore,
+	} {
 		if err := part(); err != nil {
 			return w.found, err
 		}
@@ -78,9 +88,11 @@ type walker struct {
 	byRun map[string]*facts
 	// first is the position of the oldest entry in the log, head that of the newest.
 	first, head int64
-	// passed is, by workflow, the position that every cursor has passed.
-	passed map[string]int64
-	found  []backend.Violation
+	// cursors are those of each workflow, by bucket.
+	cursors map[string][]int64
+	// held are all deliveries.
+	held  map[backend.DeliveryKey]backend.Delivery
+	found []backend.Violation
 }
 
 // facts are what the store says of one run.
@@ -89,8 +101,10 @@ type facts struct {
 	history []backend.Entry
 	// log are the run's entries in the log.
 	log []backend.Entry
-	// unheld says that an entry in the log denies that deliveries are held.
-	unheld bool
+	// holds says that deliveries are held, unheld that an entry in the log denies it.
+	holds, unheld bool
+	// hook is the oldest version that a hook is yet to be told of.
+	hook uint
 }
 
 func (w *walker) broken(invariant, runID, format string, args ...any) {
@@ -106,7 +120,7 @@ func (w *walker) readRuns() error {
 			return fmt.Errorf("list runs: %w", err)
 		}
 		for i := range page {
-			f := &facts{record: page[i].Clone()}
+			f := &facts{record: page[i].Clone(), hook: math.MaxUint}
 			if w.byRun[f.record.RunID] != nil {
 				w.broken("I2", f.record.RunID, "is listed twice")
 			}
@@ -132,7 +146,7 @@ func (w *walker) readLog() error {
 	if len(entries) > 0 {
 		w.first = entries[0].Pos
 		_, erases := w.b.(backend.Eraser) // then the newest entry may be gone
-		if newest := entries[len(entries)-1].Pos; newest > w.head || newest < w.head && !erases {
+		if newest := entries[len(entries)-1].Pos; newest > w.head || newest < w.head && (!erases || w.opts.NothingErased) {
 			w.broken("I6", "", "the head of the log is %d, its newest entry has position %d", w.head, newest)
 		}
 	}
@@ -155,7 +169,7 @@ func (w *walker) readLog() error {
 func (w *walker) readCursors() error {
 	for _, f := range w.order {
 		name := f.record.WorkflowName
-		if _, known := w.passed[name]; known {
+		if _, known := w.cursors[name]; known {
 			continue
 		}
 		cursors, err := w.b.LoadCursors(w.ctx, name, w.opts.Buckets)
@@ -165,7 +179,7 @@ func (w *walker) readCursors() error {
 		if len(cursors) != w.opts.Buckets {
 			return fmt.Errorf("load the cursors of workflow %s: got %d of %d", name, len(cursors), w.opts.Buckets)
 		}
-		w.passed[name] = slices.Min(cursors)
+		w.cursors[name] = cursors
 		if top := slices.Max(cursors); top > w.head {
 			w.broken("I5", "", "a cursor of workflow %s is at %d, the log ends at %d", name, top, w.head)
 		}
@@ -190,6 +204,7 @@ func (w *walker) checkRuns() error {
 			w.checkHistory(f)
 		}
 		w.checkLogOf(f)
+		w.checkObjects(f)
 		f.history, f.log = nil, nil // what follows needs the record alone
 	}
 	return nil
@@ -240,7 +255,8 @@ func (w *walker) checkMove(id string, a, b backend.Entry) {
 		w.broken("I2", id, "version %d belongs to another workflow or foreign id than the one before it", v)
 	}
 	deletes := to.RunState == backend.RunStateRequestedDataDeleted || to.RunState == backend.RunStateDataDeleted
-	if from.RunState.Finished() && !deletes && b.Cause != backend.CauseStore && b.Cause != backend.CauseOperator {
+	byHand := b.Cause == backend.CauseStore || b.Cause == backend.CauseOperator
+	if from.RunState.Finished() && !deletes && !byHand {
 		w.broken("I3", id, "version %d is %v although the version before it was %v", v, to.RunState, from.RunState)
 	}
 }
@@ -264,6 +280,9 @@ func (w *walker) checkLogOf(f *facts) {
 		last = v
 		inLog[v] = e
 	}
+	if f.holds && f.unheld {
+		w.broken("I5", id, "the log denies that deliveries are held")
+	}
 	if last > f.record.Meta.Version {
 		w.broken("I2", id, "the log knows version %d, the record has version %d", last, f.record.Meta.Version)
 	}
@@ -274,7 +293,7 @@ func (w *walker) checkLogOf(f *facts) {
 			w.sameEntry(id, h, e)
 		case h.Pos >= w.first:
 			w.broken("I6", id, "version %d at position %d is missing in the log", h.Record.Meta.Version, h.Pos)
-		case h.Pos > w.passed[f.record.WorkflowName]:
+		case h.Pos > slices.Min(w.cursors[f.record.WorkflowName]):
 			w.broken("I6", id, "the log has forgotten version %d at position %d, which a cursor has yet to pass", h.Record.Meta.Version, h.Pos)
 		}
 	}
@@ -285,11 +304,35 @@ func (w *walker) sameEntry(id string, history, log backend.Entry) {
 	if history.Pos != log.Pos {
 		w.broken("I2", id, "version %d has position %d in the history and %d in the log", v, history.Pos, log.Pos)
 	}
+	if log.Trimmed != history.Trimmed { // what one has lost the other may still have
+		bare := *log.Record
+		bare.Object, log.Record = history.Record.Object, &bare
+	}
 	if diff := diffRecord(log.Record, history.Record); diff != "" {
 		w.broken("I2", id, "version %d in the log is not that of the history: %s", v, diff)
 	}
 	if history.From != log.From || history.Cause != log.Cause || history.Actor != log.Actor {
 		w.broken("I2", id, "version %d has another cause, actor or origin in the log than in the history", v)
+	}
+}
+
+// checkObjects looks at the versions of one run that have lost their object.
+func (w *walker) checkObjects(f *facts) {
+	r := f.record
+	passed := w.cursors[r.WorkflowName][backend.BucketOf(r.RunID, w.opts.Buckets)]
+	for _, e := range append(f.history, f.log...) {
+		v := e.Record.Meta.Version
+		switch {
+		case !e.Trimmed:
+		case len(e.Record.Object) > 0:
+			w.broken("I6", r.RunID, "version %d is said to have lost its object, and has it", v)
+		case v == r.Meta.Version:
+			w.broken("I6", r.RunID, "the present version %d has lost its object", v)
+		case e.Pos > passed:
+			w.broken("I6", r.RunID, "version %d at position %d has lost its object, and the cursor has yet to pass it", v, e.Pos)
+		case v >= f.hook:
+			w.broken("I6", r.RunID, "version %d has lost its object, and a hook is to be told of version %d", v, f.hook)
+		}
 	}
 }
 
@@ -306,71 +349,6 @@ func (w *walker) checkUnique() error {
 			w.broken("I7", r.RunID, "is unfinished, and so is run %s of the same foreign id", other)
 		}
 		open[k] = r.RunID
-	}
-	return nil
-}
-
-func (w *walker) checkDeliveries() error {
-	held := make(map[backend.DeliveryKey]backend.Delivery)
-	for _, f := range w.order {
-		ds, err := w.b.Held(w.ctx, f.record.RunID)
-		if err != nil {
-			return fmt.Errorf("deliveries of run %s: %w", f.record.RunID, err)
-		}
-		if len(ds) > 0 && f.unheld {
-			w.broken("I5", f.record.RunID, "the log denies that deliveries are held, and there are %d", len(ds))
-		}
-		for _, d := range ds {
-			if _, twice := held[d.DeliveryKey]; twice || d.RunID != f.record.RunID {
-				w.broken("I4", f.record.RunID, "delivery %+v is held twice, or belongs to another run", d.DeliveryKey)
-			}
-			held[d.DeliveryKey] = d
-		}
-	}
-	for name := range w.passed {
-		if err := w.checkDue(name, held); err != nil {
-			return err
-		}
-	}
-	for _, d := range held {
-		if !d.Due.IsZero() {
-			w.broken("I9", d.RunID, "delivery %+v is held with a due time, and never due", d.DeliveryKey)
-		}
-	}
-	return nil
-}
-
-// checkDue takes out of held what is due in one workflow.
-func (w *walker) checkDue(name string, held map[backend.DeliveryKey]backend.Delivery) error {
-	due, err := readDue(w.ctx, w.b, name, readPage)
-	if err != nil {
-		return err
-	}
-	for i, d := range due {
-		if i > 0 && compareDue(due[i-1], d) >= 0 {
-			w.broken("I9", d.RunID, "delivery %+v due %v is listed after %+v due %v", d.DeliveryKey, d.Due, due[i-1].DeliveryKey, due[i-1].Due)
-		}
-		h, found := held[d.DeliveryKey]
-		switch {
-		case !found:
-			w.broken("I4", d.RunID, "delivery %+v is due, and not held by its run", d.DeliveryKey)
-		case diffDelivery(d, h) != "":
-			w.broken("I4", d.RunID, "delivery %+v is not the same when due as when held: %s", d.DeliveryKey, diffDelivery(d, h))
-		case d.Due.IsZero():
-			w.broken("I9", d.RunID, "delivery %+v is listed as due and has no due time", d.DeliveryKey)
-		}
-		delete(held, d.DeliveryKey)
-	}
-	return nil
-}
-
-func (w *walker) askStore() error {
-	c, ok := w.b.(backend.Checker)
-	if !ok {
-		return nil
-	}
-	if err := c.Check(w.ctx, func(v backend.Violation) { w.broken(v.Invariant, v.RunID, "the store itself says: %s", v.Detail) }); err != nil {
-		return fmt.Errorf("the store's own check: %w", err)
 	}
 	return nil
 }

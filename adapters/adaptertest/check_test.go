@@ -70,16 +70,37 @@ func TestWalkFindsDamage(t *testing.T) {
 			c := newRun(orders, "b", "run-c")
 			d.append(c)
 		}},
-		"listed twice":              {"I2", "listed twice", func(d *refDisk) { d.order = append(d.order, "run-a") }},
-		"cursor beyond the end":     {"I5", "a cursor of workflow orders", func(d *refDisk) { d.cursors[orders] = map[int]int64{3: 1000} }},
-		"head beyond the log":       {"I6", "the head of the log", func(d *refDisk) { d.pos = 99 }},
-		"delivery of a lost due":    {"I9", "never due", func(d *refDisk) { rekey(d, func(x *backend.Delivery) { x.WorkflowName = "elsewhere" }) }},
-		"due without being held":    {"I4", "not held by its run", func(d *refDisk) { rekey(d, func(x *backend.Delivery) { x.RunID = "run-x" }) }},
+		"listed twice":           {"I2", "listed twice", func(d *refDisk) { d.order = append(d.order, "run-a") }},
+		"cursor beyond the end":  {"I5", "a cursor of workflow orders", func(d *refDisk) { d.cursors[orders] = map[int]int64{3: 1000} }},
+		"head behind the log":    {"I6", "the head of the log", func(d *refDisk) { d.pos = 3 }},
+		"head beyond the log":    {"I6", "the head of the log", func(d *refDisk) { d.pos = 99 }},
+		"delivery of a lost due": {"I9", "never due", func(d *refDisk) { rekey(d, func(x *backend.Delivery) { x.WorkflowName = "elsewhere" }) }},
+		"due without being held": {"I4", "not held by its run", func(d *refDisk) { rekey(d, func(x *backend.Delivery) { x.RunID = "run-x" }) }},
+		"delivery of the future": {"I4", "of a version that the run", func(d *refDisk) { rekey(d, func(x *backend.Delivery) { x.Version = 9 }) }},
+		"finished run left by a step": {"I3", "although the version before it was Completed", func(d *refDisk) {
+			d.append(step(d.runs["run-a"], 5))
+		}},
+		"erased run left its log":    {"I2", "does not exist", func(d *refDisk) { delete(d.runs, "run-a"); d.order = d.order[1:] }},
+		"object lost early":          {"I6", "the cursor has yet to pass it", func(d *refDisk) { edit(d, "run-a", 2, loseObject) }},
+		"object of the present lost": {"I6", "the present version 3", func(d *refDisk) { edit(d, "run-a", 3, loseObject) }},
+		"object said to be lost":     {"I6", "and has it", func(d *refDisk) { edit(d, "run-a", 1, func(e *backend.Entry) { e.Trimmed = true }) }},
+		"object lost under a hook": {"I6", "a hook is to be told", func(d *refDisk) {
+			passAll(d)
+			edit(d, "run-a", 2, loseObject)
+			rekey(d, func(x *backend.Delivery) { x.RunID, x.Receiver = "run-a", "hook:Paused" })
+		}},
+		"keys out of order":        {"I2", "the run before it has", func(d *refDisk) { d.keys["run-a"], d.keys["run-b"] = 2, 1 }},
+		"run cannot be found":      {"I2", "not in the pages", func(d *refDisk) { d.keys["run-b"] = 0 }},
+		"runs are counted wrongly": {"I2", "not those that are counted", func(d *refDisk) { d.bug = countsTwice }},
+		"given up and not listed as": {"I4", "listed as given up", func(d *refDisk) {
+			d.bug = heldListIsEmpty
+			rekey(d, func(x *backend.Delivery) { x.Due, x.State = time.Time{}, backend.DeliveryHeld })
+		}},
 		"own check of the store":    {"I99", "the store itself says", func(d *refDisk) { d.bug = complainsItself }},
 		"own check gives up at all": {"", "the store's own check: boom", func(d *refDisk) { d.bug = cannotCheckItself }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			found, err := Walk(t.Context(), damaged(t, c.damage), WalkOptions{})
+			found, err := Walk(t.Context(), damaged(t, c.damage), WalkOptions{NothingErased: true})
 			var all []string
 			for _, v := range found {
 				all = append(all, v.String())
@@ -94,6 +115,16 @@ func TestWalkFindsDamage(t *testing.T) {
 			}
 			t.Errorf("want %s … %q, got:\n%s", c.invariant, c.words, strings.Join(all, "\n"))
 		})
+	}
+}
+
+func loseObject(e *backend.Entry) { e.Record.Object, e.Trimmed = nil, true }
+
+// passAll moves every cursor to the head.
+func passAll(d *refDisk) {
+	d.cursors[orders] = map[int]int64{}
+	for bucket := range bucketCount {
+		d.cursors[orders][bucket] = d.pos
 	}
 }
 
@@ -136,6 +167,40 @@ func TestWalkAllowsWhatIsForgotten(t *testing.T) {
 	}
 }
 
+// TestWalkAllowsWhatTheContractsAllow moves an ended run by hand, erases the newest entries, drops objects and numbers signals.
+func TestWalkAllowsWhatTheContractsAllow(t *testing.T) {
+	s := newReference(noBug)
+	b := s.Backend.(*refStore)
+	first := run("a")
+	ended := complete(first.Record)
+	again := step(ended.Record, 2)
+	again.Cause = backend.CauseOperator
+	last := complete(again.Record)
+	gone := run("gone")
+	away := complete(gone.Record)
+	putIn(t, b, first, ended, again, last, signal(first.Record, "s", 1<<40), gone, away)
+	if err := b.Erase(t.Context(), []*backend.Erasure{erasureOf(away.Record)}); err != nil {
+		t.Fatal(err)
+	}
+	passAll(b.d)
+	h := b.d.history["run-a"]
+	h[0].Record = h[0].Record.Clone()
+	loseObject(&h[0])
+	found, err := Walk(t.Context(), b, WalkOptions{})
+	if err != nil || len(found) > 0 {
+		t.Errorf("what is allowed gives %v, %v", found, err)
+	}
+	// Where nothing was erased there is no reason for a gap at the end.
+	for _, strict := range []struct {
+		b    backend.Backend
+		opts WalkOptions
+	}{{b, WalkOptions{NothingErased: true}}, {struct{ backend.Backend }{b}, WalkOptions{}}} {
+		if found, err := Walk(t.Context(), strict.b, strict.opts); err != nil || len(found) != 1 || found[0].Invariant != "I6" {
+			t.Errorf("a head beyond the log of what erases nothing gives %v, %v", found, err)
+		}
+	}
+}
+
 func TestWalkIsBoundedAndReportsItsOwnFailure(t *testing.T) {
 	b := damaged(t, func(d *refDisk) {
 		for i := range 300 {
@@ -164,7 +229,7 @@ func TestWaivers(t *testing.T) {
 	if len(failures) != 1 {
 		t.Fatalf("a bare store gives %q", failures)
 	}
-	for _, name := range []string{"NoRestart", "NoPeers", "NoTransactions", "NoCheck", "NoRecordStore"} {
+	for _, name := range []string{"NoRestart", "NoPeers", "NoTransactions", "NoCheck", "NoRecordStore", "NoFinder", "NoHeldLister", "NoEraser", "NoDueWatch"} {
 		if !strings.Contains(failures[0], name) {
 			t.Errorf("%q does not say that %s has to be waived", failures[0], name)
 		}
@@ -172,11 +237,14 @@ func TestWaivers(t *testing.T) {
 	if strings.Contains(failures[0], "NoCrash") {
 		t.Errorf("%q names what was waived", failures[0])
 	}
-	all := Guarantees{NoRestart: true, NoCrash: true, NoPeers: true, NoTransactions: true, NoCheck: true, NoRecordStore: true}
+	all := Guarantees{
+		NoRestart: true, NoCrash: true, NoPeers: true, NoTransactions: true, NoCheck: true, NoRecordStore: true,
+		NoFinder: true, NoHeldLister: true, NoEraser: true, // NoPeers says that there is nothing to watch for due deliveries
+	}
 	if failures := record(t, "verify", func(r *recorder) { bare.verify(r, all) }); len(failures) > 0 {
 		t.Errorf("everything is waived, and the store is refused: %q", failures)
 	}
-	if got := fmt.Sprint(all.waived()); got != "[NoRestart NoCrash NoPeers NoTransactions NoCheck NoRecordStore]" {
+	if got := fmt.Sprint(all.waived()); got != "[NoRestart NoCrash NoPeers NoTransactions NoCheck NoRecordStore NoFinder NoHeldLister NoEraser]" {
 		t.Errorf("the waivers are %s", got)
 	}
 	for _, c := range allCases() {
@@ -192,7 +260,8 @@ func TestSuiteWithWaivers(t *testing.T) {
 		return Store{Backend: struct{ backend.Backend }{newReference(keepsOnlyThePresent).Backend}}
 	}, Guarantees{
 		NoRestart: true, NoCrash: true, NoPeers: true, NoTransactions: true, NoHistory: true, NoAttempts: true,
-		VolatileDeliveries: true, NoCheck: true, NoRecordStore: true, NoStillness: true,
+		VolatileDeliveries: true, NoCheck: true, NoRecordStore: true, NoStillness: true, NoFinder: true, NoHeldLister: true, NoEraser: true,
+		NoDueWatch: true, NoExpect: true, NoSignals: true, NoDeadline: true, NoObjectBound: true,
 	})
 }
 
@@ -201,6 +270,8 @@ const (
 	complainsItself     bug = "says itself that it is broken"
 	cannotCheckItself   bug = "cannot check itself"
 	keepsOnlyThePresent bug = "keeps the present version alone and no attempts"
+	countsTwice         bug = "counts every run twice"
+	heldListIsEmpty     bug = "lists nothing that is given up"
 )
 
 func (s *refStore) Check(_ context.Context, report func(backend.Violation)) error {

@@ -17,12 +17,12 @@
 // [Walk] is the oracle: it reads a store through its public methods and reports every broken invariant. [Run] calls it
 // after each of its cases, and [Check] lets any other test do the same.
 //
-// [NewFaulty] wraps a backend and makes it fail on purpose, by a seed. [Bench] measures all backends alike.
+// [NewFaulty] wraps a backend, [NewFaultyRecordStore] a classic store, and makes it fail on purpose, by a seed. [Bench] measures all backends alike.
 //
 // A case fails through the testing value that it is given and never panics. The cases of one suite run in parallel, each on a
 // store of its own; those that measure idleness run alone, before the others, so call the suites from a test that is not
 // parallel itself.
 //
-// The suites are proved by a reference store and a reference streamer, in which about a hundred mistakes are planted one at a
+// The suites are proved by a reference store and a reference streamer, in which more than 150 mistakes are planted one at a
 // time: each is noticed, and there is no case that notices none.
 package adaptertest

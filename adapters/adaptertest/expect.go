@@ -139,7 +139,10 @@ func diffRecord(got, want *backend.Record) string {
 	d.bytes("Object", got.Object, want.Object)
 	d.time("CreatedAt", got.CreatedAt, want.CreatedAt)
 	d.time("UpdatedAt", got.UpdatedAt, want.UpdatedAt)
-	d.add("Meta", got.Meta, want.Meta)
+	was, is := want.Meta, got.Meta
+	d.time("Meta.Deadline", is.Deadline, was.Deadline)
+	was.Deadline, is.Deadline = time.Time{}, time.Time{}
+	d.add("Meta", is, was)
 	return d.String()
 }
 

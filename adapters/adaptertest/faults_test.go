@@ -118,6 +118,11 @@ func TestFaultyEveryRead(t *testing.T) {
 		MethodHeld:        func() error { _, err := f.Held(ctx, rec.RunID); return err },
 		MethodLoadCursors: func() error { _, err := f.LoadCursors(ctx, orders, bucketCount); return err },
 		MethodSaveCursors: func() error { return f.SaveCursors(ctx, nil) },
+		MethodFind:        func() error { _, err := f.Find(ctx, backend.Query{Limit: 1}); return err },
+		MethodCount:       func() error { _, err := f.Count(ctx, orders); return err },
+		MethodListHeld:    func() error { _, err := f.ListHeld(ctx, orders, backend.DeliveryKey{}, 1); return err },
+		MethodErase:       func() error { return f.Erase(ctx, nil) },
+		MethodEnded:       func() error { _, err := f.Ended(ctx, orders, 0, birth()); return err },
 	}
 	for m, call := range calls {
 		for _, fault := range []Fault{{Before: 1}, {After: 1}} {
@@ -186,6 +191,84 @@ func TestFaultyKeepsTheInvariants(t *testing.T) {
 	if got := e.lookup("run-a").Meta.Version; got != rec.Record.Meta.Version-1 {
 		t.Errorf("the store holds version %d, want %d", got, rec.Record.Meta.Version-1)
 	}
+}
+
+// TestFaultyTwicePassesTheGuards repeats changes with an expected version and a signal: the repetition is refused as such, and is no new one.
+func TestFaultyTwicePassesTheGuards(t *testing.T) {
+	e, f := faultyEnv(t, 1)
+	rec := e.start("a")
+	inner := &tapped{Backend: e.Backend}
+	f.inner = inner
+	f.Set(MethodCommit, Fault{Twice: 1})
+	c := signal(rec, "s", 1)
+	c.Expect = 1
+	e.put(c)
+	if len(inner.batches) != 2 {
+		t.Fatalf("%d commits were made, want 2", len(inner.batches))
+	}
+	again := inner.batches[1][0]
+	if again == c || again.Expect != 1 || again.SignalID != "s" || !again.Wake {
+		t.Errorf("the repetition is %+v", again)
+	}
+	if !errors.Is(again.Err, backend.ErrDuplicateSignal) {
+		t.Errorf("the repetition gives %v", again.Err)
+	}
+	e.sameDeliveries("held", e.held(rec.RunID), c.Hold[0])
+	f.inner = e.Backend
+}
+
+// tapped keeps the batches that are committed.
+type tapped struct {
+	backend.Backend
+	batches [][]*backend.Change
+}
+
+func (b *tapped) Commit(ctx context.Context, batch []*backend.Change) error {
+	b.batches = append(b.batches, batch)
+	return b.Backend.Commit(ctx, batch)
+}
+
+func TestFaultyErase(t *testing.T) {
+	e, f := faultyEnv(t, 1)
+	for i, fault := range []Fault{{Before: 1}, {After: 1}, {Twice: 1}} {
+		c := complete(e.start(fmt.Sprint(i)))
+		e.put(c)
+		f.Set(MethodErase, fault)
+		x := erasureOf(c.Record)
+		err := f.Erase(t.Context(), []*backend.Erasure{x})
+		if failed := i < 2; errors.Is(err, ErrInjected) != failed || errors.Is(x.Err, ErrInjected) != failed || !failed && x.Err != nil {
+			t.Errorf("an erasure with %+v gives %v, its run %v", fault, err, x.Err)
+		}
+		if errors.Is(err, backend.ErrOutcomeUnknown) != (i == 1) {
+			t.Errorf("an erasure with %+v gives %v", fault, err)
+		}
+		if _, err := f.Lookup(t.Context(), x.RunID); (err == nil) != (i == 0) {
+			t.Errorf("after an erasure with %+v the lookup gives %v", fault, err)
+		}
+	}
+}
+
+// TestFaultyOverABareBackend shows what the methods of capabilities do that the Backend inside lacks.
+func TestFaultyOverABareBackend(t *testing.T) {
+	f := NewFaulty(struct{ backend.Backend }{newReference(noBug).Backend}, 1)
+	ctx := t.Context()
+	x := &backend.Erasure{RunID: "a"}
+	for name, call := range map[string]func() error{
+		"find":       func() error { _, err := f.Find(ctx, backend.Query{}); return err },
+		"count":      func() error { _, err := f.Count(ctx, ""); return err },
+		"list held":  func() error { _, err := f.ListHeld(ctx, orders, backend.DeliveryKey{}, 1); return err },
+		"erase":      func() error { return f.Erase(ctx, []*backend.Erasure{x}) },
+		"ended runs": func() error { _, err := f.Ended(ctx, orders, 0, birth()); return err },
+	} {
+		if err := call(); !errors.Is(err, backend.ErrUnsupported) {
+			t.Errorf("%s gives %v", name, err)
+		}
+	}
+	if !errors.Is(x.Err, backend.ErrUnsupported) {
+		t.Errorf("the erasure of a run gives %v", x.Err)
+	}
+	f.WatchDue(func() { t.Error("something is due") })()
+	Check(t, f)
 }
 
 func TestFaultyCheckTx(t *testing.T) {

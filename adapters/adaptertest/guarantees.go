@@ -47,6 +47,22 @@ type Guarantees struct {
 	NoCheck bool
 	// NoRecordStore: there is no method RecordStore() [backend.RecordStore] that gives the classic view of the same data.
 	NoRecordStore bool
+	// NoFinder: the Backend is no [backend.Finder].
+	NoFinder bool
+	// NoHeldLister: the Backend is no [backend.HeldLister].
+	NoHeldLister bool
+	// NoEraser: the Backend is no [backend.Eraser].
+	NoEraser bool
+	// NoDueWatch: the Backend is no [backend.DueWatcher]. It need not be one where NoPeers is waived too.
+	NoDueWatch bool
+	// NoExpect: a change does not hold for one version only (see Change.Expect).
+	NoExpect bool
+	// NoSignals: the ids of signals are not remembered (see Change.SignalID).
+	NoSignals bool
+	// NoDeadline: Meta.Deadline is not kept.
+	NoDeadline bool
+	// NoObjectBound: the objects of all versions of a run are kept as long as the run.
+	NoObjectBound bool
 	// NoStillness: the Backend polls while it is idle, and costs processor time.
 	NoStillness bool
 }
@@ -99,6 +115,14 @@ func (s Store) verify(t T, g Guarantees) {
 	need("NoTransactions", g.NoTransactions, s.Tx != nil && isTransactor)
 	need("NoCheck", g.NoCheck, isChecker)
 	need("NoRecordStore", g.NoRecordStore, isClassic)
+	_, isFinder := s.Backend.(backend.Finder)
+	_, isHeldLister := s.Backend.(backend.HeldLister)
+	_, isEraser := s.Backend.(backend.Eraser)
+	_, isDueWatcher := s.Backend.(backend.DueWatcher)
+	need("NoFinder", g.NoFinder, isFinder)
+	need("NoHeldLister", g.NoHeldLister, isHeldLister)
+	need("NoEraser", g.NoEraser, isEraser)
+	need("NoDueWatch", g.NoDueWatch || g.NoPeers, isDueWatcher)
 	if len(missing) > 0 {
 		t.Fatalf("the Store lacks what only a waiver may leave out: waive %s", strings.Join(missing, ", "))
 	}

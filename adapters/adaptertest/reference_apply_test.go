@@ -19,21 +19,28 @@ func (d *refDisk) apply(ctx context.Context, c *backend.Change) {
 	if c.Err != nil && d.bug != keepsAFailedMembersDelivery {
 		return
 	}
+	if c.Err == nil && c.Record != nil {
+		c.Pos = d.append(c)
+	}
 	d.holdAndDone(c)
 	if c.Err != nil {
 		return
 	}
+	if c.SignalID != "" {
+		d.remember(c.RunID(), c.SignalID)
+	}
 	if c.Attempt != nil && d.bug != forgetsAttempts && d.bug != keepsOnlyThePresent {
 		d.attempts[c.Attempt.RunID] = append(d.attempts[c.Attempt.RunID], *c.Attempt)
 	}
-	if c.Record != nil {
-		c.Pos = d.append(c)
-	}
+	d.trim(c.RunID())
 }
 
 func (d *refDisk) holdAndDone(c *backend.Change) {
 	if d.bug == losesDeliveriesOfRecords && c.Record != nil {
 		return
+	}
+	if d.bug == scrubsLast && c.Scrub {
+		defer d.scrub(c.Record)
 	}
 	for _, k := range c.Done {
 		if d.bug != doneIsForgotten {
@@ -44,7 +51,9 @@ func (d *refDisk) holdAndDone(c *backend.Change) {
 		if d.bug == dueOnceIsDueAlways && !d.deliveries[h.DeliveryKey].Due.IsZero() {
 			h.Due = d.deliveries[h.DeliveryKey].Due
 		}
-		h.Due = d.rounded(h.Due)
+		if h.Due = d.rounded(h.Due); d.bug == signalsHaveVersions && h.Receiver.IsSignal() && h.Version > d.runs[h.RunID].Meta.Version {
+			continue
+		}
 		if old, held := d.deliveries[h.DeliveryKey]; held && d.bug == dataIsOverwritten {
 			copy(old.Data, h.Data)
 			h.Data = old.Data
@@ -69,7 +78,7 @@ func (d *refDisk) rounded(at time.Time) time.Time {
 func (d *refDisk) judge(c *backend.Change) error {
 	r := c.Record
 	if r == nil {
-		return nil
+		return d.guard(c)
 	}
 	if err := backend.ValidateRecord(r); err != nil && d.bug != validatesNothing {
 		return err
@@ -85,7 +94,10 @@ func (d *refDisk) judge(c *backend.Change) error {
 		}
 		return &backend.ConflictError{RunID: r.RunID, Want: r.Meta.Version - 1, Have: have}
 	}
-	return d.judgeUnique(r)
+	if err := d.judgeUnique(r); err != nil {
+		return err
+	}
+	return d.guard(c)
 }
 
 func (d *refDisk) judgeUnique(r *backend.Record) error {
@@ -145,6 +157,9 @@ func (d *refDisk) append(c *backend.Change) int64 {
 	if d.bug == dropsTheVisit {
 		r.Meta.Visit = 0
 	}
+	if d.bug == dropsTheDeadline {
+		r.Meta.Deadline = time.Time{}
+	}
 	r.CreatedAt, r.UpdatedAt = d.rounded(r.CreatedAt), d.rounded(r.UpdatedAt)
 	if d.bug != reusesAPosition || d.pos%4 != 3 {
 		d.pos++
@@ -154,6 +169,8 @@ func (d *refDisk) append(c *backend.Change) int64 {
 	}
 	if d.runs[r.RunID] == nil {
 		d.order = append(d.order, r.RunID)
+		d.lastKey++
+		d.keys[r.RunID] = d.lastKey
 	}
 	if old := d.runs[r.RunID]; old != nil && d.bug == recordsAreRecycled {
 		*old = *r
@@ -188,26 +205,16 @@ func (d *refDisk) append(c *backend.Change) int64 {
 	return d.pos
 }
 
-func (d *refDisk) scrub(r *backend.Record) {
-	replace := func(es []backend.Entry) {
-		for i := range es {
-			if es[i].Record.RunID == r.RunID {
-				es[i].Record = es[i].Record.Clone()
-				es[i].Record.Object = slices.Clone(r.Object)
-			}
-		}
-	}
-	replace(d.history[r.RunID])
-	if d.bug != scrubsOnlyTheHistory {
-		replace(d.log)
-	}
-}
-
 // restart is what a clean end and a new start do to the data.
 func (d *refDisk) restart() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.bringBack()
 	switch d.bug {
+	case restartForgetsSignals:
+		clear(d.signals)
+	case restartCountsKeysAnew:
+		d.lastKey = int64(len(d.order))
 	case restartForgetsAttempts:
 		clear(d.attempts)
 	case restartForgetsCursors:

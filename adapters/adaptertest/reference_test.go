@@ -32,6 +32,12 @@ type refDisk struct {
 	contests   map[string][]*refJoin
 	epoch      int64
 	commits    int
+	keys       map[string]int64
+	lastKey    int64
+	signals    map[string]map[string]bool
+	bare       map[string]int // versions that have lost their object
+	dues       []*refWatcher
+	gone       []*backend.Record
 }
 
 // refStore is one opened store.
@@ -54,6 +60,7 @@ func newReference(planted bug) Store {
 		bug: planted, runs: map[string]*backend.Record{}, history: map[string][]backend.Entry{},
 		deliveries: map[backend.DeliveryKey]backend.Delivery{}, attempts: map[string][]backend.Attempt{},
 		cursors: map[string]map[int]int64{}, began: map[string]int64{}, contests: map[string][]*refJoin{},
+		keys: map[string]int64{}, signals: map[string]map[string]bool{}, bare: map[string]int{},
 	}
 	return Store{
 		Backend: d.open(),
@@ -95,7 +102,11 @@ func (d *refDisk) crash() {
 	if d.bug != crashKeepsRoles {
 		d.contests = map[string][]*refJoin{}
 	}
-	d.watchers = nil
+	d.watchers, d.dues = nil, nil
+	d.bringBack()
+	if d.bug == crashForgetsSignals {
+		clear(d.signals)
+	}
 	if d.bug == crashLosesTheLastCommit && len(d.log) > 0 {
 		d.log = d.log[:len(d.log)-1]
 	}
@@ -169,7 +180,7 @@ func (s *refStore) Commit(ctx context.Context, batch []*backend.Change) error {
 			return c.Err
 		}
 	}
-	calls := s.d.othersThan(s)
+	calls := append(s.d.othersThan(s), s.d.toldOfDue(s, batch)...)
 	leave()
 	for _, w := range calls {
 		w.call()
@@ -249,14 +260,16 @@ func (s *refStore) Watch(changed func()) func() {
 	s.d.mu.Lock()
 	s.d.watchers = append(s.d.watchers, w)
 	s.d.mu.Unlock()
-	return func() {
-		if s.d.bug == stopDoesNotWait {
-			return
-		}
-		w.mu.Lock()
-		w.ended = true
-		w.mu.Unlock()
+	return w.stop
+}
+
+func (w *refWatcher) stop() {
+	if w.s.d.bug == stopDoesNotWait {
+		return
 	}
+	w.mu.Lock()
+	w.ended = true
+	w.mu.Unlock()
 }
 
 func (s *refStore) Lookup(ctx context.Context, runID string) (*backend.Record, error) {
@@ -311,14 +324,14 @@ func (s *refStore) List(ctx context.Context, workflowName string, offset int64, 
 	if order == backend.OrderTypeDescending {
 		slices.Reverse(ids)
 	}
-	match := backend.MakeFilter(filters...)
+	match := s.d.matcher(filters)
 	var out []backend.Record
 	for i, id := range ids {
 		r := s.d.runs[id]
 		if s.d.bug == offsetCountsAll && int64(i) < offset {
 			continue
 		}
-		if (workflowName != "" && r.WorkflowName != workflowName) || (s.d.bug != filtersAreIgnored && !match.Match(r)) {
+		if (workflowName != "" && r.WorkflowName != workflowName) || (s.d.bug != filtersAreIgnored && !match(r)) {
 			continue
 		}
 		if s.d.bug != offsetCountsAll && offset > 0 {
@@ -450,6 +463,9 @@ func (s *refStore) SaveCursors(ctx context.Context, cursors []backend.Cursor) er
 		if s.d.bug == trimsTooEarly {
 			s.d.log = slices.DeleteFunc(s.d.log, func(e backend.Entry) bool { return e.Pos <= c.Pos })
 		}
+	}
+	for _, id := range s.d.order {
+		s.d.trim(id)
 	}
 	return nil
 }

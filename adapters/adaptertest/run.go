@@ -3,6 +3,7 @@ package adaptertest
 import (
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stillwater-go/workflow/backend"
@@ -44,6 +45,7 @@ type testCase struct {
 func allCases() []testCase {
 	groups := [][]testCase{
 		idleCases(), commitCases(), fieldCases(), versionCases(), raceCases(), batchCases(), txCases(), logCases(), historyCases(),
+		historyBoundCases(), scrubCases(), guardCases(), signalCases(), queryCases(), heldCases(), eraseCases(), dueWatchCases(),
 		deliveryCases(), cursorCases(), roleCases(), listCases(), idCases(), cancelCases(), classicViewCases(), peerCases(), restartCases(),
 	}
 	var all []testCase
@@ -62,6 +64,8 @@ type env struct {
 	b backend.Backend
 	// unusable says that b cannot be walked at the end: it is closed, and stays so.
 	unusable bool
+	// erased says that the case has erased runs, or tried to.
+	erased atomic.Bool
 }
 
 func runCase(t T, s Store, g Guarantees, c testCase) {
@@ -87,7 +91,7 @@ func (e *env) walk() {
 
 func (e *env) walkBackend(b backend.Backend) {
 	e.Helper()
-	violations, err := Walk(e.Context(), b, WalkOptions{NoHistory: e.g.NoHistory})
+	violations, err := Walk(e.Context(), b, WalkOptions{NoHistory: e.g.NoHistory, NothingErased: !e.erased.Load()})
 	report(e.T, violations, err)
 }
 

@@ -78,6 +78,25 @@ func TestCheckFindsWhatIsBroken(t *testing.T) {
 		"two unfinished runs": {func(t *table, a *run) {
 			a.foreign.runs.add(t.runs["run-b"])
 		}, "I7: run run-b: is unfinished"},
+		"keys out of order":        {func(t *table, a *run) { a.key = 7 }, "I2: all runs: key"},
+		"listed, and erased":       {func(t *table, a *run) { a.erased = true }, "I2: all runs: 1 are erased, 0"},
+		"lists of other lengths":   {func(t *table, a *run) { a.workflow.order.runs = a.workflow.order.runs[:1] }, "I2: 2 runs are listed, those"},
+		"erased and in the log":    {func(t *table, a *run) { t.runs["run-b"].erased = true }, "I2: run run-b: position"},
+		"erased and waiting":       {func(t *table, a *run) { a.workflow.late[&run{erased: true}] = struct{}{} }, "I2: an erased run of workflow"},
+		"erased and in the outbox": {func(t *table, a *run) { t.post(a, backend.OutboxEventData{ID: "x"}); a.erased = true }, "I2: an outbox event"},
+		"foreign id without runs":  {func(t *table, a *run) { a.workflow.foreign["z"] = &foreign{id: "z"} }, "I2: foreign id"},
+		"object lost and not said": {func(t *table, a *run) { a.bare = 1 }, "I6: run run-a: 1 of 3"},
+		"object said to be lost":   {func(t *table, a *run) { a.versions[0].Trimmed = true }, "I6: run run-a: version 1 says"},
+		"hooks miscounted":         {func(t *table, a *run) { a.hooks = 2 }, "I4: run run-a: it holds 0 deliveries to hooks"},
+		"given up and not listed": {func(t *table, a *run) {
+			a.workflow.due.remove(a.held)
+			a.held.Due, a.held.State = time.Time{}, backend.DeliveryHeld
+		}, "I4: run run-a: delivery"},
+		"listed and not given up": {func(t *table, a *run) { a.workflow.givenUp.insert(a.held) }, "I4: 1 deliveries are listed as given up"},
+		"object lost under a hook": {func(t *table, a *run) {
+			t.keep.objects, a.bare, a.hooks, a.held.Receiver = 1, 1, 1, "hook:Paused"
+			a.versions[0].Trimmed = true
+		}, "I6: run run-a: version 1 has lost"},
 		"foreign id free": {func(t *table, a *run) { a.foreign.active = nil }, "I7: run run-a: foreign id"},
 	} {
 		t.Run(name, func(t *testing.T) {

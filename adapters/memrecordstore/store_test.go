@@ -103,3 +103,30 @@ func TestRacingTriggersOfOneForeignID(t *testing.T) {
 		t.Errorf("%d runs were started", started.Load())
 	}
 }
+
+// TestListKnowsTheExtendedFilters narrows by the time of the last version and by the reason.
+func TestListKnowsTheExtendedFilters(t *testing.T) {
+	s := memrecordstore.New()
+	at := time.Date(2026, 3, 4, 5, 6, 7, 8, time.UTC)
+	for i, reason := range []string{"", "out of stock", "Out of stock", "100%"} {
+		rec := record(orders, string(rune('a'+i)), 1)
+		rec.UpdatedAt, rec.Meta.RunStateReason = at.Add(time.Duration(i)*time.Hour), reason
+		store(t, s, rec)
+	}
+	for want, filters := range map[string][]backend.RecordFilter{
+		"b":   {backend.FilterByReason("out of")},
+		"d":   {backend.FilterByReason("%")},
+		"cd":  {backend.FilterByUpdatedAtAfter(at.Add(time.Hour))},
+		"ab":  {backend.FilterByUpdatedAtBefore(at.Add(2 * time.Hour))},
+		"bc":  {backend.FilterByUpdatedAtAfter(at), backend.FilterByReason("stock")},
+		"abc": {backend.FilterByUpdatedAtBefore(at.Add(3 * time.Hour)), backend.FilterByReason("")},
+	} {
+		got := ""
+		for _, rec := range must[[]backend.Record](t)(s.List(t.Context(), orders, 0, 10, backend.OrderTypeAscending, filters...)) {
+			got += rec.ForeignID
+		}
+		if got != want {
+			t.Errorf("listed are the runs of %q, want %q", got, want)
+		}
+	}
+}

@@ -29,13 +29,14 @@ type Backend struct {
 }
 
 var (
-	_ backend.Backend    = (*Backend)(nil)
-	_ backend.Transactor = (*Backend)(nil)
-	_ backend.Checker    = (*Backend)(nil)
-	_ backend.Finder     = (*Backend)(nil)
-	_ backend.HeldLister = (*Backend)(nil)
-	_ backend.Eraser     = (*Backend)(nil)
-	_ backend.DueWatcher = (*Backend)(nil)
+	_ backend.Backend      = (*Backend)(nil)
+	_ backend.Transactor   = (*Backend)(nil)
+	_ backend.Checker      = (*Backend)(nil)
+	_ backend.Finder       = (*Backend)(nil)
+	_ backend.HeldLister   = (*Backend)(nil)
+	_ backend.Eraser       = (*Backend)(nil)
+	_ backend.DueWatcher   = (*Backend)(nil)
+	_ backend.SignalReader = (*Backend)(nil)
 )
 
 // Open opens the store at path, making it where there is none, and brings its schema up to date. Its folder must exist and

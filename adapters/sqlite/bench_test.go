@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stillwater-go/workflow/backend"
 )
@@ -51,6 +52,84 @@ func BenchmarkTrigger(b *testing.B) {
 	}
 	b.StopTimer()
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "runs/s")
+}
+
+// BenchmarkDue measures a hundred thousand timers that come due at once: to read them in pages of 500, and to remove them in commits of
+// 512 members, each a new version of its run.
+func BenchmarkDue(b *testing.B) {
+	const n, page, size = 100_000, 500, 512
+	name := func(i int) string { return fmt.Sprintf("run-%06d", i) }
+	for b.Loop() {
+		b.StopTimer()
+		s := openTest(b, WithSynchronous(SynchronousFull))
+		for i := 0; i < n; i += size {
+			var batch []*backend.Change
+			for j := i; j < min(i+size, n); j++ {
+				c := change(name(j), name(j), 1)
+				c.Record.Object = bytes.Repeat([]byte("x"), 600)
+				c.Hold = []backend.Delivery{{DeliveryKey: backend.DeliveryKey{RunID: name(j), Receiver: "timeout:0", Version: 1}, WorkflowName: testFlow,
+					State: backend.DeliveryTimer, Due: time.Unix(int64(j%7), 0)}}
+				batch = append(batch, c)
+			}
+			commit(b, s, batch...)
+		}
+		b.StartTimer()
+		var keys []backend.DeliveryKey
+		began := time.Now()
+		for mark := (backend.DueMark{}); ; {
+			due, err := s.Due(b.Context(), testFlow, mark, page)
+			if err != nil {
+				b.Fatal(err)
+			}
+			for _, d := range due {
+				keys = append(keys, d.DeliveryKey)
+				mark = backend.DueMark{Due: d.Due, Key: d.DeliveryKey}
+			}
+			if len(due) < page {
+				break
+			}
+		}
+		if len(keys) != n {
+			b.Fatal(len(keys))
+		}
+		read := time.Since(began)
+		began = time.Now()
+		for len(keys) > 0 {
+			var batch []*backend.Change
+			for _, k := range keys[:min(size, len(keys))] {
+				c := change(k.RunID, k.RunID, 2)
+				c.Record.Object, c.Done = bytes.Repeat([]byte("x"), 600), []backend.DeliveryKey{k}
+				batch = append(batch, c)
+			}
+			keys = keys[len(batch):]
+			commit(b, s, batch...)
+		}
+		b.ReportMetric(read.Seconds(), "s/read")
+		b.ReportMetric(time.Since(began).Seconds(), "s/remove")
+	}
+}
+
+// BenchmarkHistory measures a run of 20,000 versions read in pages of 500.
+func BenchmarkHistory(b *testing.B) {
+	s := openTest(b, WithHistory(20_000, 20_000))
+	grow(b, s, "r", 0, 20_000)
+	for b.Loop() {
+		n := 0
+		for after := uint(0); ; {
+			page, err := s.History(b.Context(), "r", after, 500)
+			if err != nil {
+				b.Fatal(err)
+			}
+			if len(page) == 0 {
+				break
+			}
+			n += len(page)
+			after = page[len(page)-1].Record.Meta.Version
+		}
+		if n != 20_000 {
+			b.Fatal(n)
+		}
+	}
 }
 
 // BenchmarkFsync measures what the disk needs to force out 4 KiB, for comparison with a lone commit.

@@ -13,7 +13,6 @@ type runInfo struct {
 	status        int
 	state         backend.RunState
 	createdAt     int64
-	deadline      int64 // noTime for none
 	foreignID     string
 	trace         string
 }

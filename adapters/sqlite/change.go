@@ -143,20 +143,16 @@ func (t *txn) insertRun(u *unit, workflow, version int64) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	deadline, err := nanos("deadline", r.Meta.Deadline)
-	if err != nil {
-		return false, err
-	}
 	// Its id is the position of its first version: no run that was erased had it.
 	n, err := t.c.execN(context.Background(), `INSERT INTO sw_runs
-		(id, run_id, workflow, foreign_id, version, status, state, head, live, created_at, trace, deadline)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+		(id, run_id, workflow, foreign_id, version, status, state, head, live, created_at, trace)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
 		t.next, r.RunID, workflow, r.ForeignID, version, int64(r.Status), int64(r.RunState), t.next, flag(live(version, r.RunState)),
-		created, r.Meta.TraceOrigin, orNull(deadline))
+		created, r.Meta.TraceOrigin)
 	if err != nil || n == 0 {
 		return false, err
 	}
-	info := runInfo{id: t.next, workflow: workflow, createdAt: created, deadline: deadline, foreignID: r.ForeignID, trace: r.Meta.TraceOrigin}
+	info := runInfo{id: t.next, workflow: workflow, createdAt: created, foreignID: r.ForeignID, trace: r.Meta.TraceOrigin}
 	return true, t.appendVersion(u, info, version)
 }
 
@@ -167,28 +163,22 @@ func (t *txn) updateRun(u *unit, workflow int64, info runInfo, version int64) (b
 	if err != nil {
 		return false, err
 	}
-	deadline, err := nanos("deadline", r.Meta.Deadline)
-	if err != nil {
-		return false, err
-	}
 	var n int64
-	same := info.workflow == workflow && info.createdAt == created && info.deadline == deadline && info.foreignID == r.ForeignID &&
-		info.trace == r.Meta.TraceOrigin
+	same := info.workflow == workflow && info.createdAt == created && info.foreignID == r.ForeignID && info.trace == r.Meta.TraceOrigin
 	if same && live(info.version, info.state) == live(version, r.RunState) {
 		n, err = t.c.execN(context.Background(),
 			"UPDATE sw_runs SET version = ?, status = ?, state = ?, head = ? WHERE id = ? AND version = ? AND head = ?",
 			version, int64(r.Status), int64(r.RunState), t.next, info.id, info.version, info.head)
 	} else {
 		n, err = t.c.execN(context.Background(), `UPDATE OR IGNORE sw_runs SET version = ?, status = ?, state = ?, head = ?,
-			live = ?, workflow = ?, foreign_id = ?, created_at = ?, trace = ?, deadline = ? WHERE id = ? AND version = ? AND head = ?`,
+			live = ?, workflow = ?, foreign_id = ?, created_at = ?, trace = ? WHERE id = ? AND version = ? AND head = ?`,
 			version, int64(r.Status), int64(r.RunState), t.next, flag(live(version, r.RunState)), workflow, r.ForeignID, created,
-			r.Meta.TraceOrigin, orNull(deadline), info.id, info.version, info.head)
+			r.Meta.TraceOrigin, info.id, info.version, info.head)
 	}
 	if err != nil || n == 0 {
 		return false, err
 	}
-	info.workflow, info.createdAt, info.deadline = workflow, created, deadline
-	info.foreignID, info.trace = r.ForeignID, r.Meta.TraceOrigin
+	info.workflow, info.createdAt, info.foreignID, info.trace = workflow, created, r.ForeignID, r.Meta.TraceOrigin
 	return true, t.appendVersion(u, info, version)
 }
 
@@ -199,7 +189,11 @@ func (t *txn) appendVersion(u *unit, info runInfo, version int64) error {
 	if err != nil {
 		return err
 	}
-	row := logRow{pos: t.next, run: info.id, prev: info.head, version: version, updatedAt: updated, rec: r, from: c.From,
+	deadline, err := nanos("deadline", r.Meta.Deadline)
+	if err != nil {
+		return err
+	}
+	row := logRow{pos: t.next, run: info.id, prev: info.head, version: version, updatedAt: updated, deadline: deadline, rec: r, from: c.From,
 		cause: c.Cause, actor: c.Actor}
 	if u.classic {
 		row.from = backend.Point{RunState: info.state, Status: info.status}

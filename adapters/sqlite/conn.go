@@ -160,6 +160,17 @@ func (c *conn) pragma(ctx context.Context, text string) (string, error) {
 	return value, errors.Join(err, rows.Close())
 }
 
+// dataVersion returns a number that is another one after the file was changed by anybody, as of when the running transaction began; false
+// where the driver does not tell.
+func (c *conn) dataVersion() (uint32, bool) {
+	raw, ok := c.raw.(moderncsqlite.FileControl)
+	if !ok {
+		return 0, false
+	}
+	v, err := raw.FileControlDataVersion("main")
+	return v, err == nil
+}
+
 // close ends the kept statements and the connection.
 func (c *conn) close() error {
 	var errs []error

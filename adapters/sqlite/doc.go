@@ -14,6 +14,19 @@
 //   - A store that is idle does nothing. Another process's commit wakes it through a file that is watched (on Linux; elsewhere
 //     the store looks once a second).
 //   - The roles of a workflow belong to one Backend at a time, by a lock that the kernel frees when the process dies.
+//   - What was scrubbed or erased is gone from the bytes of the database, and from its write-ahead log as soon as no reader is in the way.
+//     Positions in the log and keys of runs are never given twice.
+//   - A history is bounded, see [WithHistory]; it is paged, queried and erased by key, so that a page costs the same wherever it lies.
+//
+// # The tables
+//
+// A commit writes one row of sw_log per version, which holds the object, and moves the run's row in sw_runs, which points to it; positions
+// are integers that grow, and a version's row points to that of the version before. Every hundredth version has a row in sw_posts, from
+// which histories are read and cut. sw_deliveries and sw_attempts hold what failed, waits or was given up, sw_signals the ids of the signals
+// that a run has had, sw_cursors how far each role has come. sw_marks is one row by which processes tell each other of erasures and of
+// deliveries that no log row tells of; it is read only when somebody else has written. sw_outbox and sw_timeouts serve the classic
+// interfaces, and so do not follow a run that is erased in sw_timeouts. The schema is brought up to date by Open, in one transaction per
+// step; close the programs that use an older version of this library first.
 //
 // # A user's own tables
 //

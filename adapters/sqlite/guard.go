@@ -34,6 +34,15 @@ func (t *txn) checkGuards(c *backend.Change) error {
 	return err
 }
 
+// SignalSeen reports whether the run remembers the signal id. A run that does not exist remembers none.
+func (b *Backend) SignalSeen(ctx context.Context, runID, signalID string) (seen bool, err error) {
+	err = b.read(ctx, "look for a signal of run "+backend.Quote(runID), func(c *conn) (err error) {
+		_, seen, err = c.queryInt(ctx, "SELECT 1 FROM sw_signals WHERE run = (SELECT id FROM sw_runs WHERE run_id = ?) AND id = ?", runID, signalID)
+		return err
+	})
+	return seen, err
+}
+
 // remember keeps the id of the change's signal, and counts a wake for the other processes, once per transaction.
 func (t *txn) remember(c *backend.Change) error {
 	ctx := context.Background()

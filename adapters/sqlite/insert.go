@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql/driver"
+	"slices"
 	"strings"
 
 	"github.com/stillwater-go/workflow/backend"
@@ -13,30 +14,39 @@ type logRow struct {
 	pos, run, prev int64
 	version        int64
 	updatedAt      int64
+	deadline       int64 // noTime for none
 	rec            *backend.Record
 	from           backend.Point
 	cause          backend.Cause
 	actor          string
 }
 
+// logColumns is how many columns of a log row are always written; the deadline, which most runs have not, is one more.
 const logColumns = 16
 
-// insertTexts are the statements that write many log rows at once, by how many.
+// insertTexts are the statements that write many log rows at once.
 type insertTexts struct {
-	texts map[int]string
+	texts map[insertSize]string
 }
 
-func (s *insertTexts) get(rows int) string {
-	if text, ok := s.texts[rows]; ok {
+// insertSize is how many rows of how many columns.
+type insertSize struct{ rows, columns int }
+
+func (s *insertTexts) get(size insertSize) string {
+	if text, ok := s.texts[size]; ok {
 		return text
 	}
-	one := "(" + strings.TrimSuffix(strings.Repeat("?,", logColumns), ",") + ")"
-	text := `INSERT INTO sw_log (pos, run, prev, version, status, state, from_status, from_state, visit, paused_by, cause,
-		actor, reason, description, updated_at, object) VALUES ` + strings.TrimSuffix(strings.Repeat(one+",", rows), ",")
-	if s.texts == nil {
-		s.texts = map[int]string{}
+	deadline := ""
+	if size.columns > logColumns {
+		deadline = ", deadline"
 	}
-	s.texts[rows] = text
+	one := "(" + strings.TrimSuffix(strings.Repeat("?,", size.columns), ",") + ")"
+	text := `INSERT INTO sw_log (pos, run, prev, version, status, state, from_status, from_state, visit, paused_by, cause,
+		actor, reason, description, updated_at, object` + deadline + `) VALUES ` + strings.TrimSuffix(strings.Repeat(one+",", size.rows), ",")
+	if s.texts == nil {
+		s.texts = map[insertSize]string{}
+	}
+	s.texts[size] = text
 	return text
 }
 
@@ -50,14 +60,22 @@ func (t *txn) flush() error {
 				break
 			}
 		}
-		args := make([]driver.Value, 0, n*logColumns)
-		for _, r := range t.rows[t.flushed : t.flushed+n] {
+		rows := t.rows[t.flushed : t.flushed+n]
+		columns := logColumns
+		if slices.ContainsFunc(rows, func(r logRow) bool { return r.deadline != noTime }) {
+			columns++
+		}
+		args := make([]driver.Value, 0, n*columns)
+		for _, r := range rows {
 			m := &r.rec.Meta
 			args = append(args, r.pos, r.run, r.prev, r.version, int64(r.rec.Status), int64(r.rec.RunState), int64(r.from.Status),
 				int64(r.from.RunState), int64(m.Visit), int64(m.PausedBy), int64(r.cause), r.actor, m.RunStateReason,
 				m.StatusDescription, r.updatedAt, blob(r.rec.Object))
+			if columns > logColumns {
+				args = append(args, orNull(r.deadline))
+			}
 		}
-		if _, err := t.c.exec(context.Background(), t.w.text.get(n), args...); err != nil {
+		if _, err := t.c.exec(context.Background(), t.w.text.get(insertSize{n, columns}), args...); err != nil {
 			return &memberError{err: err}
 		}
 		t.flushed += n

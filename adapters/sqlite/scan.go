@@ -13,7 +13,7 @@ type entry = backend.Entry
 
 // entryColumns are what an entry is read from: l is its log row, r its run.
 const entryColumns = `l.pos, r.run_id, r.workflow, r.foreign_id, r.created_at, r.trace, l.version, l.status, l.state,
-	l.from_status, l.from_state, l.visit, l.paused_by, l.cause, l.actor, l.reason, l.description, l.updated_at, l.object, r.deadline`
+	l.from_status, l.from_state, l.visit, l.paused_by, l.cause, l.actor, l.reason, l.description, l.updated_at, l.object, l.deadline`
 
 // scan collects entries. Workflow names are filled in at the end, because a row is no place to run another query.
 type scan struct {

@@ -55,10 +55,13 @@ func (e *memberError) Unwrap() error { return e.err }
 
 func newTxn(w *writer) (*txn, error) {
 	t := &txn{w: w, c: w.c, runs: map[string]runInfo{}}
-	m, err := readMarks(context.Background(), t.c)
-	if err != nil {
-		t.rollback()
-		return nil, err
+	m := w.left.marks
+	if version, ok := t.c.dataVersion(); !ok || !w.left.known || version != w.left.version {
+		var err error
+		if m, err = readMarks(context.Background(), t.c); err != nil {
+			t.rollback()
+			return nil, err
+		}
 	}
 	t.base, t.now, t.next = m, m, m.head+1
 	if m.erasures != w.erasures {
@@ -207,10 +210,9 @@ func (t *txn) committed() {
 	maps.Copy(t.w.flows, t.flows)
 	if t.scrub {
 		// The old bytes are gone from the database; this takes them out of the write-ahead log too, unless a reader is in
-		// the way, in which case the next checkpoint does.
-		_, _ = t.c.pragma(context.Background(), "wal_checkpoint(TRUNCATE)")
+		// the way, in which case the next checkpoint does. The connection may be another one than the transaction's by now.
+		_, _ = t.w.c.pragma(context.Background(), "wal_checkpoint(TRUNCATE)")
 	}
-	t.now.head = t.next - 1
 	t.w.erasures = t.now.erasures
 	t.w.b.watch.committed(t.base, t.now, t.classic)
 }
@@ -290,11 +292,10 @@ func (t *txn) find(runID string, fresh bool) (runInfo, bool, error) {
 		info = runInfo{
 			id: asInt(row[0]), workflow: asInt(row[1]), version: asInt(row[2]), head: asInt(row[3]), status: int(asInt(row[4])),
 			state: backend.RunState(asInt(row[5])), createdAt: asInt(row[6]), foreignID: asText(row[7]), trace: asText(row[8]),
-			deadline: orNoTime(row[9]),
 		}
 		found = true
 		return nil
-	}, "SELECT id, workflow, version, head, status, state, created_at, foreign_id, trace, deadline FROM sw_runs WHERE run_id = ?", runID)
+	}, "SELECT id, workflow, version, head, status, state, created_at, foreign_id, trace FROM sw_runs WHERE run_id = ?", runID)
 	if err != nil {
 		return runInfo{}, false, err
 	}

@@ -57,6 +57,7 @@ type writer struct {
 	file  fileID
 	cache runCache
 	flows map[string]flow
+	left  leftMarks
 	// erasures is the count of erasures that the cache is up to date with.
 	erasures int64
 	guard    *txGuard
@@ -68,6 +69,13 @@ type writer struct {
 type flow struct {
 	id      int64
 	started bool // its first position is stored
+}
+
+// leftMarks are the marks as the last transaction left them: while the file has that version they need not be read.
+type leftMarks struct {
+	known   bool
+	version uint32
+	marks   marks
 }
 
 // settleHooks let tests break a commit at its doubtful moments.
@@ -289,6 +297,7 @@ func (w *writer) ready(ctx context.Context) error {
 func (w *writer) adopt(c *conn) {
 	w.c = c
 	w.cache.reset()
+	w.left = leftMarks{}
 	clear(w.flows)
 }
 
@@ -308,6 +317,7 @@ func (w *writer) reopenLater() {
 func (w *writer) abandon() {
 	w.c = nil
 	w.cache.reset()
+	w.left = leftMarks{}
 	clear(w.flows)
 }
 
@@ -334,6 +344,7 @@ func (w *writer) begin(ctx context.Context) (*txn, error) {
 
 // commit makes the transaction durable.
 func (w *writer) commit(t *txn) error {
+	t.now.head = t.next - 1
 	if w.settle.beforeCommit != nil {
 		if err := w.settle.beforeCommit(); err != nil {
 			return err
@@ -342,6 +353,8 @@ func (w *writer) commit(t *txn) error {
 	if _, err := w.c.exec(context.Background(), "COMMIT"); err != nil {
 		return err
 	}
+	w.left.marks = t.now
+	w.left.version, w.left.known = w.c.dataVersion()
 	if w.settle.afterCommit != nil {
 		return w.settle.afterCommit()
 	}

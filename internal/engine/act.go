@@ -122,7 +122,7 @@ func (f *Flow) actAgain(h *Handler, rec *backend.Record, act Act, attempts int, 
 		f.engine.later(func() { f.spec.Failed(err, string(act.Receiver), rec.RunID) })
 		f.engine.say()
 	}
-	d := machine.Retry(h.Policy, failure, f.engine.chance())
+	d := machine.Retry(h.Policy, failure, f.engine.chance(f.spec))
 	return d.Wait, !d.GiveUp
 }
 

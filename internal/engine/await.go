@@ -14,6 +14,7 @@ type waiter struct {
 	recs []*backend.Record
 	lost bool // more came than were kept
 	wake chan struct{}
+	tick *time.Timer // of who looks by itself, too; the caller's own
 }
 
 // eraseCheck is how often one who awaits a run looks whether another process has erased it, which nothing tells of.
@@ -65,6 +66,10 @@ func (e *Engine) Follow(ctx context.Context, runID string, poll time.Duration, s
 		poll = e.eraseCheck
 	}
 	w := &waiter{wake: make(chan struct{}, 1)}
+	if poll > 0 {
+		w.tick = time.NewTimer(poll)
+		defer w.tick.Stop()
+	}
 	e.register(runID, w)
 	defer e.unregister(runID, w)
 	seen := uint(0)
@@ -104,9 +109,8 @@ func (e *Engine) Show(ctx context.Context, runID string, see See) (enough bool, 
 func (w *waiter) sleep(ctx context.Context, poll time.Duration) (timeUp bool, err error) {
 	var tick <-chan time.Time
 	if poll > 0 {
-		timer := time.NewTimer(poll)
-		defer timer.Stop()
-		tick = timer.C
+		w.tick.Reset(poll)
+		tick = w.tick.C
 	}
 	select {
 	case <-ctx.Done():

@@ -274,7 +274,7 @@ func (e *Engine) refused(m *member, down bool) bool {
 	default:
 		if !down && !m.told { // not the store's failure, and nothing better to do than to try again
 			m.told = true
-			e.logError(&backend.Error{Op: "store delivery", Workflow: t.role.flow.spec.Name, RunID: t.key.RunID, Err: m.change.Err})
+			t.role.flow.logError(&backend.Error{Op: "store delivery", Workflow: t.role.flow.spec.Name, RunID: t.key.RunID, Err: m.change.Err})
 		}
 		e.stalled = append(e.stalled, m)
 		e.armWatchdog()

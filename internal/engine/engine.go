@@ -179,8 +179,13 @@ func (e *Engine) wakeDispatcher() {
 	}
 }
 
-// chance is a random number in [0,1) for the spread of retries.
-func (e *Engine) chance() float64 { return rand.Float64() }
+// chance is a random number in [0,1) for the spread of retries, or always 1 where the workflow wants none.
+func (e *Engine) chance(s *Spec) float64 {
+	if s.NoJitter {
+		return 1
+	}
+	return rand.Float64()
+}
 
 // Health returns nil while all is well; otherwise what stands in the way of work, every cause joined.
 func (e *Engine) Health() error {
@@ -238,7 +243,14 @@ func (e *Engine) say() {
 	}
 }
 
-// logError reports an error soon.
+// logError reports an error of the flow's soon, in the flow's own log.
+func (f *Flow) logError(err error) {
+	if l := f.spec.Log; l != nil {
+		f.engine.later(func() { l.Error(context.Background(), err) })
+	}
+}
+
+// logError reports an error that is no single flow's soon, in the log of the flow that came last.
 func (e *Engine) logError(err error) {
 	if l := e.log.Load(); l != nil {
 		e.later(func() { (*l).Error(context.Background(), err) })

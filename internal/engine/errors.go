@@ -44,6 +44,9 @@ type PanicError struct {
 // Error returns the panic's value; the stack is kept apart.
 func (e *PanicError) Error() string { return "panic: " + e.Value }
 
+// Recovered makes an error of what recover returned, for callers of user code outside the engine.
+func Recovered(p any) *PanicError { return newPanicError(p) }
+
 // PermanentError marks a failure that trying again cannot mend.
 type PermanentError struct{ Err error }
 

@@ -76,7 +76,7 @@ func unfinished() backend.RecordFilter {
 // grant of roles, and touches only runs of roles that are held.
 func (f *Flow) evolve(ctx context.Context) {
 	if err := f.evolveAll(ctx); err != nil && ctx.Err() == nil {
-		f.engine.logError(&backend.Error{Op: "look for runs in statuses that the program lacks", Workflow: f.spec.Name, Err: err,
+		f.logError(&backend.Error{Op: "look for runs in statuses that the program lacks", Workflow: f.spec.Name, Err: err,
 			Hint: "looked for again at the next start"})
 		f.engine.say()
 	}
@@ -92,7 +92,7 @@ func (f *Flow) evolveAll(ctx context.Context) error {
 		return err
 	}
 	for _, o := range orphans {
-		f.engine.logError(&backend.Error{Op: "check statuses", Workflow: f.spec.Name,
+		f.logError(&backend.Error{Op: "check statuses", Workflow: f.spec.Name,
 			Err:  fmt.Errorf("%s%d (%s), and %d unfinished runs are in it, such as %s", reasonUnknownStatus, o.Status, o.Description, o.Runs, strings.Join(o.Examples, ", ")),
 			Hint: "they are paused; declare the status again, or its new one by RenameStatus"})
 	}
@@ -117,7 +117,7 @@ func (f *Flow) evolveAll(ctx context.Context) error {
 }
 
 // evolveRuns changes the runs that the filters find, page by page.
-func (f *Flow) evolveRuns(ctx context.Context, filters []backend.RecordFilter, change func(rec *backend.Record) *backend.Change) error {
+func (f *Flow) evolveRuns(ctx context.Context, filters []backend.RecordFilter, change func(ctx context.Context, rec *backend.Record) (*backend.Change, error)) error {
 	for after := int64(0); ; {
 		page, err := f.engine.finder().Find(ctx, backend.Query{WorkflowName: f.spec.Name, After: after, Limit: evolvePage, Filters: filters})
 		if err != nil {
@@ -129,7 +129,11 @@ func (f *Flow) evolveRuns(ctx context.Context, filters []backend.RecordFilter, c
 			if !f.holdsRoleOf(r.Record.RunID) {
 				continue
 			}
-			if c := change(r.Record); c != nil {
+			c, err := change(ctx, r.Record)
+			if err != nil {
+				return err
+			}
+			if c != nil {
 				changes = append(changes, c)
 			}
 		}
@@ -148,52 +152,80 @@ func (f *Flow) holdsRoleOf(runID string) bool {
 	return f.roleOf(runID) != nil
 }
 
-// outOfPlace is what becomes of a moving run in a status that the program lacks: it gets the status's new name, or is paused.
-func (f *Flow) outOfPlace(rec *backend.Record) *backend.Change {
-	now := f.spec.Clock.Now()
+// outOfPlace is what becomes of a run in a status that the program lacks: it gets the status's new name, or is paused. Nil means that nothing
+// can be done for it.
+func (f *Flow) outOfPlace(ctx context.Context, rec *backend.Record) (*backend.Change, error) {
+	if r, ok := f.spec.Renames[rec.Status]; ok {
+		return f.rename(ctx, rec, r)
+	}
 	c := &backend.Change{From: machine.At(rec), Cause: backend.CauseEngine}
 	var err error
-	if r, ok := f.spec.Renames[rec.Status]; ok {
-		c.Record, err = machine.Force(rec, machine.Override{Status: r.To, Description: r.Description, Terminal: f.spec.Graph.Terminal(r.To),
-			Reason: fmt.Sprintf("status %d (%s) was renamed", rec.Status, rec.Meta.StatusDescription)}, now)
-	} else {
-		c.Record, err = machine.Pause(rec, backend.PausedByEngine, fmt.Sprintf("%s%d (%s)", reasonUnknownStatus, rec.Status, rec.Meta.StatusDescription), now)
-	}
+	c.Record, err = machine.Pause(rec, backend.PausedByEngine, fmt.Sprintf("%s%d (%s)", reasonUnknownStatus, rec.Status, rec.Meta.StatusDescription), f.spec.Clock.Now())
 	if err != nil {
-		return nil
+		return nil, nil // it does not move
 	}
-	f.timersOf(c, rec)
-	return c
+	return c, nil
+}
+
+// rename puts a run into its status's new name. A start that is to come later, and the deadline, stay.
+func (f *Flow) rename(ctx context.Context, rec *backend.Record, to Rename) (*backend.Change, error) {
+	held, err := f.engine.b.Held(ctx, rec.RunID)
+	if err != nil {
+		return nil, err
+	}
+	now := f.spec.Clock.Now()
+	next, err := machine.Force(rec, machine.Override{Status: to.To, Description: to.Description, Terminal: f.spec.Graph.Terminal(to.To),
+		Reason: fmt.Sprintf("status %d (%s) was renamed", rec.Status, rec.Meta.StatusDescription)}, now)
+	if err != nil {
+		return nil, nil // its data is deleted
+	}
+	c := &backend.Change{Record: next, From: machine.At(rec), Cause: backend.CauseEngine}
+	begin := now
+	for _, d := range held {
+		if !startsLater(d, now) || d.Version < rec.Meta.Visit {
+			continue
+		}
+		begin = latest(begin, d.Due)
+		c.Done = append(c.Done, d.DeliveryKey)
+	}
+	if begin.After(now) && f.spec.Steps[next.Status] != nil {
+		c.Hold = append(c.Hold, f.row(next, backend.ReceiverStep, backend.DeliveryTimer, begin))
+	}
+	f.timersAt(c, rec, begin)
+	return c, nil
 }
 
 // backInPlace is what becomes of a run that was paused for its status, when the program has that, or a new name for it.
-func (f *Flow) backInPlace(rec *backend.Record) *backend.Change {
+func (f *Flow) backInPlace(ctx context.Context, rec *backend.Record) (*backend.Change, error) {
 	if rec.Meta.PausedBy != backend.PausedByEngine || !strings.HasPrefix(rec.Meta.RunStateReason, reasonUnknownStatus) {
-		return nil
+		return nil, nil
 	}
-	if _, renamed := f.spec.Renames[rec.Status]; renamed {
-		return f.outOfPlace(rec)
+	if r, renamed := f.spec.Renames[rec.Status]; renamed {
+		return f.rename(ctx, rec, r)
 	}
 	if !f.spec.knows(rec.Status) {
-		return nil
+		return nil, nil
 	}
 	next, err := machine.Resume(rec, backend.PausedByEngine, "the program has the status again", f.spec.Clock.Now())
 	if err != nil {
-		return nil
+		return nil, nil
 	}
-	return &backend.Change{Record: next, From: machine.At(rec), Cause: backend.CauseEngine}
+	return &backend.Change{Record: next, From: machine.At(rec), Cause: backend.CauseEngine}, nil
 }
 
 // strange ends the delivery of a step whose status the program lacks, with what becomes of the run.
-func (e *Engine) strange(t *task) *member {
-	c := t.role.flow.outOfPlace(t.rec)
-	if c == nil {
-		return e.nothing(t)
+func (e *Engine) strange(t *task) (*member, error) {
+	c, err := t.role.flow.outOfPlace(t.role.flow.ctx, t.rec)
+	switch {
+	case err != nil:
+		return nil, err
+	case c == nil:
+		return e.nothing(t), nil
 	}
-	e.logError(&backend.Error{Op: "step", Workflow: t.role.flow.spec.Name, RunID: t.key.RunID,
+	t.role.flow.logError(&backend.Error{Op: "step", Workflow: t.role.flow.spec.Name, RunID: t.key.RunID,
 		Err: fmt.Errorf("%s%d (%s)", reasonUnknownStatus, t.rec.Status, t.rec.Meta.StatusDescription), Hint: "declare the status, or its new one by RenameStatus"})
 	if t.mayHaveRow() {
 		c.Done = append(c.Done, t.key)
 	}
-	return &member{change: c, task: t, kind: kindAdvance}
+	return &member{change: c, task: t, kind: kindAdvance}, nil
 }

@@ -29,7 +29,8 @@ type Flow struct {
 
 	// guarded by Engine.mu
 	due      *dues
-	grants   int // counts the grants; each role remembers which it belongs to
+	retains  bool // the retention duty runs
+	grants   int  // counts the grants; each role remembers which it belongs to
 	holding  bool
 	stopping bool
 	idle     chan struct{} // closed when nothing is in work any more, while stopping
@@ -56,6 +57,9 @@ func NewFlow(b backend.Backend, spec *Spec) *Flow {
 	}
 	if spec.Delete != nil {
 		spec.Delete.setDefaults()
+	}
+	if spec.Retention != nil {
+		spec.Retention.CleanUp.setDefaults()
 	}
 	if spec.StopTimeout <= 0 {
 		spec.StopTimeout = DefaultStopTimeout
@@ -164,7 +168,7 @@ func (f *Flow) drain(atOnce bool) {
 	select {
 	case <-f.idle:
 	case <-t.C:
-		f.engine.logError(&backend.Error{Op: "stop", Workflow: f.spec.Name, Err: errors.New("handlers did not end in time"),
+		f.logError(&backend.Error{Op: "stop", Workflow: f.spec.Name, Err: errors.New("handlers did not end in time"),
 			Hint: "their runs go on where the workflow runs next"})
 	}
 }
@@ -294,7 +298,13 @@ func (f *Flow) take(g backend.Grant) {
 	}
 	f.holding = true
 	f.due.readAgain()
+	eraser, erases := e.b.(backend.Eraser)
+	erases = erases && f.spec.Retention != nil && !f.retains
+	f.retains = f.retains || erases
 	e.mu.Unlock()
+	if erases {
+		f.wg.Go(func() { f.retain(f.ctx, eraser) })
+	}
 	context.AfterFunc(g.Context, func() { f.lose(g, grant) })
 	e.wakeDispatcher()
 	f.wg.Go(func() { f.evolve(f.ctx) })

@@ -12,7 +12,8 @@ import (
 // of this process's own commits pass through without a read.
 func (e *Engine) prepare(t *task) (*member, error) {
 	ctx := t.role.flow.ctx
-	if t.verify {
+	// A hook or deletion that is tried again looks whether its row is still there: the run may have been erased, by any process.
+	if t.verify || t.stored && (t.kind == kindHook || t.kind == kindDelete) {
 		if m, err := e.adopt(t); m != nil || err != nil {
 			return m, err
 		}
@@ -68,7 +69,8 @@ func (e *Engine) adopt(t *task) (*member, error) {
 			if d.Due.After(now) && d.State != backend.DeliveryClaimed {
 				return e.parked(t, d), nil
 			}
-		case d.Version < t.key.Version && t.kind == kindStep && startsLater(d, now): // paused and resumed before its time
+		case d.Version < t.key.Version && t.kind == kindStep && startsLater(d, now) && t.rec != nil && d.Version >= t.rec.Meta.Visit:
+			// Its visit had new versions before its time: by a pause and a resume, a signal, an operator.
 			m := e.postpone(t, d.Due, backend.DeliveryTimer)
 			m.change.Done = []backend.DeliveryKey{d.DeliveryKey}
 			return m, nil
@@ -126,7 +128,7 @@ func (e *Engine) place(t *task) (*member, error) {
 		h := spec.Steps[t.rec.Status]
 		switch {
 		case h == nil && !spec.knows(t.rec.Status):
-			return e.strange(t), nil
+			return e.strange(t)
 		case h == nil:
 			return e.keep(t), nil
 		}
@@ -191,6 +193,11 @@ func (e *Engine) own(t *task) (*member, error) {
 	case kindTimers:
 		if machine.TimerIsVoid(t.rec, t.key.Version) {
 			return e.nothing(t), nil
+		}
+		if next, err := machine.Complete(t.rec, spec.Graph, now); err == nil { // who forced it there did not know that it is an end
+			c := &backend.Change{Record: next}
+			t.role.flow.timersOf(c, t.rec)
+			return e.advance(t, c), nil
 		}
 		rows, err := t.role.flow.timers(t.rec, now)
 		if err != nil {

@@ -32,6 +32,13 @@ func (u *dues) reread(it *dueItem, d backend.Delivery) {
 	}
 }
 
+// leave keeps a row whose task goes.
+func (u *dues) leave(k backend.DeliveryKey) {
+	if it := u.byKey[k]; it != nil {
+		it.t = nil
+	}
+}
+
 func (u *dues) move(it *dueItem, d backend.Delivery) {
 	it.d, it.page = d, u.pages
 	heap.Fix(&u.items, it.at)

@@ -69,6 +69,7 @@ func (r *role) supersede(en *backend.Entry) {
 		r.release(n)
 	}
 	t.overtaken = true // it may fail for another reason, or not have begun yet: it must not be tried again
+	t.leftVisit = t.leftVisit || en.Record.Meta.Visit > t.key.Version || en.Record.RunState.Finished()
 	switch t.phase.Load() {
 	case phaseRunning:
 		r.engine.end(t, ErrSuperseded)
@@ -83,7 +84,7 @@ func (r *role) receive(en *backend.Entry) {
 	rec, spec := en.Record, r.flow.spec
 	if rec.RunState.Moving() && en.Current {
 		if h := spec.Steps[rec.Status]; h != nil {
-			r.receiveStep(en, h, en.Held || resumed(en))
+			r.receiveStep(en, h, en.Held || resumed(en) || r.nudged(en))
 		} else if !spec.knows(rec.Status) {
 			r.receiveStep(en, unknownHandler(), true) // the worker keeps it for a program that has the step
 		}
@@ -105,6 +106,11 @@ func (r *role) receive(en *backend.Entry) {
 // resumed reports whether the entry tells of a resume; streams of third parties do not say where a run came from.
 func resumed(en *backend.Entry) bool {
 	return en.From.RunState == backend.RunStatePaused || en.From.RunState == backend.RunStateUnknown && en.Record.Meta.Version > 1
+}
+
+// nudged reports whether something beside its step made this version of a run without taking it out of its visit: its start may be still to come.
+func (r *role) nudged(en *backend.Entry) bool {
+	return !r.engine.volatile && en.Cause != backend.CauseStep && en.Record.Meta.Visit != en.Record.Meta.Version
 }
 
 // receiverRearm is a delivery that lives in memory only; its event stays unsafe until it is done.
@@ -196,7 +202,10 @@ func (r *role) drop(t *task) {
 		r.unready()
 	}
 	t.phase.Store(phaseGone)
-	if t.stored {
+	switch {
+	case t.stored && t.starts && !t.leftVisit:
+		r.flow.due.leave(t.key)
+	case t.stored:
 		r.flow.overtaken(t.key)
 	}
 	r.release(t)
@@ -274,7 +283,7 @@ func (e *Engine) waitDue(t *task, d backend.Delivery) {
 	r := t.role
 	e.outOfHand(t)
 	r.release(t)
-	t.stored = true
+	t.stored, t.starts = true, t.kind == kindStep && d.State == backend.DeliveryTimer
 	t.attempts, t.firstAt = d.Attempts, d.FirstAt
 	if t.ofTheMoment() {
 		t.rec = nil // the next attempt sees the run as it is then
@@ -282,7 +291,11 @@ func (e *Engine) waitDue(t *task, d backend.Delivery) {
 	switch {
 	case t.kind == kindStep && (t.next != nil || t.overtaken): // while it failed
 		t.phase.Store(phaseGone)
-		r.flow.overtaken(t.key)
+		if t.starts && !t.leftVisit {
+			r.flow.due.add(d, nil)
+		} else {
+			r.flow.overtaken(t.key)
+		}
 		r.dropStep(t)
 	case d.State == backend.DeliveryHeld && t.kind == kindTimeout && !t.heldTimer: // look again: the run may have been resumed meanwhile
 		t.heldTimer = true

@@ -151,7 +151,7 @@ func (f *Flow) queueSignal(rec *backend.Record, s Signal, accepts bool, failures
 		if failures > 0 {
 			policy := f.spec.Signals[rec.Status][s.Name].Policy
 			d.FirstAt, d.State = now, backend.DeliveryBackingOff
-			d.Due = now.Add(machine.Retry(policy, machine.Failure{Attempts: failures}, f.engine.chance()).Wait)
+			d.Due = now.Add(machine.Retry(policy, machine.Failure{Attempts: failures}, f.engine.chance(f.spec)).Wait)
 		}
 	}
 	return &backend.Change{Hold: []backend.Delivery{d}, SignalID: s.ID, Expect: rec.Meta.Version, Wake: accepts}

@@ -30,10 +30,14 @@ type Spec struct {
 	Signals map[int]map[string]*Handler
 	// AutoResume is how long after a pause by the engine the run is resumed; zero or less never.
 	AutoResume time.Duration
+	// Retention erases finished runs; nil keeps them for ever.
+	Retention *Retention
 	// StopTimeout is how long Stop lets handlers finish.
 	StopTimeout time.Duration
 	// Retry is the policy of what has none of its own, such as setting timers.
 	Retry machine.Policy
+	// NoJitter makes every retry wait as long as its policy allows, instead of a random part of that.
+	NoJitter bool
 	// Failed is told of every failed attempt; nil for none. It must return at once.
 	Failed func(err error, receiver, runID string)
 	Log    Log

@@ -40,6 +40,8 @@ type task struct {
 	inSlot   bool // counts in role.running
 
 	overtaken bool // a newer version came while its change was on the way
+	starts    bool // its row says that its run begins later: the next version of the visit takes that over
+	leftVisit bool // that one is of another visit, or the run's end
 	heldTimer bool // it is a timer that was held because the run is paused
 	again     bool // its row was read while its change was on the way: the row may say more
 

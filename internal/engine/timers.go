@@ -34,7 +34,7 @@ func (f *Flow) timersAt(c *backend.Change, from *backend.Record, now time.Time) 
 	}
 	rows, err := f.timers(next, now)
 	if err != nil {
-		f.engine.logError(&backend.Error{Op: "set timers", Workflow: f.spec.Name, RunID: next.RunID, Err: err, Hint: "tried again by itself"})
+		f.logError(&backend.Error{Op: "set timers", Workflow: f.spec.Name, RunID: next.RunID, Err: err, Hint: "tried again by itself"})
 		rows = []backend.Delivery{f.row(next, ReceiverTimers, backend.DeliveryTimer, now)}
 	}
 	c.Hold = append(c.Hold, rows...)

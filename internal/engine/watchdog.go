@@ -108,7 +108,7 @@ func (e *Engine) lookAt(t *task, now time.Time) *member {
 		}
 		e.abandoned++ // its goroutine is lost until the handler returns; work goes on without it
 		e.workers--
-		e.logError(&backend.Error{Op: "attempt " + string(t.key.Receiver), Workflow: t.role.flow.spec.Name, RunID: t.key.RunID, Err: t.ended,
+		t.role.flow.logError(&backend.Error{Op: "attempt " + string(t.key.Receiver), Workflow: t.role.flow.spec.Name, RunID: t.key.RunID, Err: t.ended,
 			Hint: fmt.Sprintf("the handler ignores its context; %d such handlers, at %d nothing new starts", e.abandoned, maxAbandoned)})
 		t.phase.Store(phaseCommitting)
 		switch t.ended {

@@ -243,7 +243,7 @@ func (e *Engine) failed(t *task, err error) member {
 	if spec.Failed != nil {
 		e.later(func() { spec.Failed(err, string(t.key.Receiver), t.key.RunID) })
 	}
-	d := machine.Retry(t.handler.Policy, f, e.chance())
+	d := machine.Retry(t.handler.Policy, f, e.chance(spec))
 	hold := backend.Delivery{
 		DeliveryKey: t.key, WorkflowName: spec.Name, Bucket: t.role.bucket, Attempts: attempt.Number, FirstAt: t.firstAt,
 		LastError: attempt.Error, State: backend.DeliveryBackingOff, Due: now.Add(d.Wait), Data: t.data,
@@ -255,7 +255,7 @@ func (e *Engine) failed(t *task, err error) member {
 	if !d.GiveUp {
 		return member{change: c, task: t, kind: kindHold}
 	}
-	e.logError(&backend.Error{Op: "give up " + string(t.key.Receiver), Workflow: spec.Name, RunID: t.key.RunID,
+	t.role.flow.logError(&backend.Error{Op: "give up " + string(t.key.Receiver), Workflow: spec.Name, RunID: t.key.RunID,
 		Err: errors.New(attempt.Error), Hint: fmt.Sprintf("%d attempts", attempt.Number)})
 	if t.pauses() {
 		reason := fmt.Sprintf("gave up after %d attempts: %s", attempt.Number, attempt.Error)

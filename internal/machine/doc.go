@@ -22,6 +22,8 @@
 // Every arrow is one new version. A failed attempt is none: it changes its delivery (see Retry), not the run. A paused run
 // remembers who paused it, and the engine resumes only what the engine paused.
 //
+// An operator's override (Force) leads from any state but the last two into Running, or into Completed where nothing leads out of the status.
+//
 // # How it fails
 //
 // A move that the rules forbid returns a [*TransitionError], which matches [ErrInvalidTransition]; a move of a run that has ended

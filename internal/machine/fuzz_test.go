@@ -49,7 +49,7 @@ func FuzzLife(f *testing.F) {
 			at = at.Add(time.Duration(b.next(3)) * time.Second)
 			before := run.Clone()
 			by := []backend.PausedBy{backend.PausedByNobody, backend.PausedByOperator, backend.PausedByEngine}[b.next(3)]
-			move := b.next(12)
+			move := b.next(13)
 			moved, err := randomMove(&b, move, run, g, by, at)
 			same(t, run, before)
 			if err != nil && !errors.Is(err, machine.ErrInvalidTransition) {
@@ -66,6 +66,10 @@ func FuzzLife(f *testing.F) {
 				holdsForced(t, run, moved, at)
 			case extendMove:
 				holdsExtended(t, run, moved, at)
+			case completeMove:
+				if !run.RunState.Moving() || !g.Terminal(run.Status) || moved.RunState != backend.RunStateCompleted || moved.Meta.Visit != run.Meta.Visit {
+					t.Fatalf("%+v was completed to %+v", run, moved)
+				}
 			default:
 				holds(t, g, run, moved, by, at)
 			}
@@ -76,8 +80,9 @@ func FuzzLife(f *testing.F) {
 
 // The moves that follow rules of their own.
 const (
-	forceMove  = 10
-	extendMove = 11
+	forceMove    = 10
+	extendMove   = 11
+	completeMove = 12
 )
 
 // randomMove tries one move of the input's choice.
@@ -89,6 +94,8 @@ func randomMove(b *tape, move int, run *backend.Record, g *graph.Graph, by backe
 			o.Object = []byte{}
 		}
 		return machine.Force(run, o, at)
+	case completeMove:
+		return machine.Complete(run, g, at)
 	case extendMove:
 		deadline := time.Time{}
 		if d := b.next(4); d > 0 {

@@ -75,6 +75,21 @@ func Force(rec *backend.Record, o Override, now time.Time) (*backend.Record, err
 	return next, nil
 }
 
+// Complete ends a moving run that stands where nothing leads out of: whoever put it there did not know the graph.
+func Complete(rec *backend.Record, g Graph, now time.Time) (*backend.Record, error) {
+	to := backend.Point{RunState: backend.RunStateCompleted, Status: rec.Status}
+	if !rec.RunState.Moving() {
+		return nil, forbidden(rec, to, "only a run that is moving can be completed")
+	}
+	if !g.Terminal(rec.Status) {
+		return nil, forbidden(rec, to, "the status is no end")
+	}
+	next := follow(rec, now)
+	next.RunState = backend.RunStateCompleted
+	next.Meta.RunStateReason = rec.Meta.RunStateReason // why it was put there stays to be read
+	return next, nil
+}
+
 // Extend sets the time at which an unfinished run is cancelled if it has not ended; the zero time means never.
 func Extend(rec *backend.Record, deadline time.Time, reason string, now time.Time) (*backend.Record, error) {
 	if rec.RunState.Finished() || !rec.RunState.Valid() {

@@ -53,7 +53,7 @@ type Decision struct {
 	Wait time.Duration
 }
 
-// Retry decides by the policy. chance is a random number in [0,1): the wait is spread over the whole span ("full jitter", after
+// Retry decides by the policy. chance is a random number from 0 to 1: the wait is spread over the whole span ("full jitter", after
 // Marc Brooker, "Exponential Backoff And Jitter", 2015), so that failures of one moment do not come back in one moment.
 func Retry(p Policy, f Failure, chance float64) Decision {
 	p = p.WithDefaults()

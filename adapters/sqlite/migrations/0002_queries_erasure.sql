@@ -3,7 +3,7 @@
 -- From here on a run's id in sw_runs is the position of its first log row, so that no id is ever given twice. And the object of a log row
 -- may be the integer 0: it was dropped, because the run has had so many versions since.
 
-ALTER TABLE sw_runs ADD COLUMN deadline INTEGER; -- NULL for none
+ALTER TABLE sw_log ADD COLUMN deadline INTEGER; -- of the run as of this version; NULL for none
 
 -- The ids of the signals that a run has had.
 CREATE TABLE sw_signals (
