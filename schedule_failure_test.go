@@ -70,18 +70,18 @@ func TestAFailingFilterLosesNoSlot(t *testing.T) {
 func TestUserCodeOfSchedules(t *testing.T) {
 	for what, c := range map[string]struct {
 		opt      scheduleOption
-		want     string
 		attempts int
+		want     string
 	}{
-		"panic": {workflow.WithScheduleFilter[object, status](func(context.Context) (bool, error) { panic("no filter today") }), "no filter today", 2},
+		"panic": {workflow.WithScheduleFilter[object, status](func(context.Context) (bool, error) { panic("no filter today") }), 2, "no filter today"},
 		"hang": {workflow.WithSlotFilter[object, status](func(ctx context.Context, _ time.Time) (bool, error) {
 			<-ctx.Done()
 			return false, ctx.Err()
-		}), workflow.ErrAttemptDeadline.Error(), 2},
-		"value": {workflow.WithScheduleValueFunc[object, status](func(context.Context, time.Time) (*object, error) { return nil, errTest }), errTest.Error(), 2},
+		}), 2, workflow.ErrAttemptDeadline.Error()},
+		"value": {workflow.WithScheduleValueFunc[object, status](func(context.Context, time.Time) (*object, error) { return nil, errTest }), 2, errTest.Error()},
 		"too large": {workflow.WithScheduleValueFunc[object, status](func(context.Context, time.Time) (*object, error) {
 			return &object{Note: strings.Repeat("x", 3<<20)}, nil
-		}), workflow.ErrTooLarge.Error(), 1}, // trying again cannot mend it
+		}), 1, workflow.ErrTooLarge.Error()},
 	} {
 		t.Run(what, func(t *testing.T) {
 			bubble(t, func(t *testing.T, on *memory.Backend) {
@@ -94,7 +94,7 @@ func TestUserCodeOfSchedules(t *testing.T) {
 					t.Errorf("it is %+v", i)
 				}
 				attempts, err := on.Attempts(ctxFor(t), i.RunID, 100)
-				if err != nil || len(attempts) != c.attempts || !strings.Contains(attempts[len(attempts)-1].Error, c.want) {
+				if err != nil || len(attempts) != c.attempts || !strings.Contains(attempts[0].Error, c.want) {
 					t.Errorf("failed attempts: %+v, %v; want %q", attempts, err, c.want)
 				}
 				if n := len(startedRuns(t, on, "code", "good")); n != 1 {

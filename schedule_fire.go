@@ -41,6 +41,7 @@ type schedules[Type any] struct {
 	// cancel cancels a run that is in a slot's way.
 	cancel func(ctx context.Context, runID, reason string) error
 	decode func(initial []byte) (*Type, error)
+	equal  func(a, b []byte) bool // of stored initial values
 
 	mu    sync.Mutex
 	known map[string]registered[Type] // by schedule id
@@ -58,7 +59,7 @@ func (w *Workflow[Type, Status]) addSchedules(on Backend) error {
 	if w.opts.inner || backend.ValidateID("workflow name", name, backend.MaxNameBytes) != nil {
 		return nil // no room for the name: Schedule says so
 	}
-	s := &schedules[Type]{clock: w.clock, decode: w.decodeInitial, known: make(map[string]registered[Type])}
+	s := &schedules[Type]{clock: w.clock, decode: w.decodeInitial, equal: w.sameInitial, known: make(map[string]registered[Type])}
 	s.start = func(ctx context.Context, id string, def scheduleDef, slot time.Time, value *Type) (string, error) {
 		opts := append(triggerOptions[Type, Status](def, value), WithStartKey[Type, Status](def.startKey(id, slot)))
 		return w.trigger(ctx, def.ForeignID, "schedule "+id+" "+slot.Format(time.RFC3339), opts)
@@ -207,27 +208,18 @@ func (o *scheduleObject) countFrom(t time.Time) error {
 	return nil
 }
 
-// read decodes a stored schedule.
-func (s *schedules[Type]) read(rec *Record) (scheduleObject, error) {
-	o, _, err := s.flow.decodeObject(rec.Object)
-	if err != nil {
-		return scheduleObject{}, fmt.Errorf("decode the stored schedule %s: %w", backend.Quote(rec.ForeignID), err)
-	}
-	return *o, nil
-}
-
 // errAsIs says that there is nothing to change.
 var errAsIs = errors.New("the schedule is as it should be")
 
 // update brings a stored schedule in line with its definition, and lets one go on that the engine has paused.
 func (s *schedules[Type]) update(ctx context.Context, rec *Record, def scheduleDef) error {
 	err := s.operate(ctx, rec.RunID, func(rec *Record, now time.Time) (*Record, error) {
-		o, err := s.read(rec)
+		o, more, err := s.read(rec)
 		if err != nil {
 			return nil, err
 		}
 		enginePaused := rec.RunState == RunStatePaused && rec.Meta.PausedBy == PausedByEngine
-		if o.same(def) {
+		if o.same(def) && s.equal(o.Initial, def.Initial) {
 			if enginePaused {
 				return machine.Resume(rec, backend.PausedByOperator, "asked for again by Schedule", now)
 			}
@@ -240,7 +232,7 @@ func (s *schedules[Type]) update(ctx context.Context, rec *Record, def scheduleD
 				return nil, err
 			}
 		}
-		object, err := s.flow.encodeObject(&o)
+		object, err := s.flow.encodeWith(o, more)
 		if err != nil {
 			return nil, err
 		}
@@ -259,6 +251,14 @@ func (s *schedules[Type]) update(ctx context.Context, rec *Record, def scheduleD
 		}
 	}
 	return nil
+}
+
+// read decodes a stored schedule; more is what this program does not know of it.
+func (s *schedules[Type]) read(rec *Record) (o *scheduleObject, more extra, err error) {
+	if o, more, err = s.flow.decodeObject(rec.Object); err != nil {
+		err = fmt.Errorf("decode the stored schedule %s: %w", backend.Quote(rec.ForeignID), err)
+	}
+	return o, more, err
 }
 
 // wait puts a schedule into a new stay in its status, with a new timer.

@@ -55,7 +55,7 @@ func (i ScheduleInfo) Preview(from time.Time, n int) ([]time.Time, error) {
 
 // info makes the view of a stored schedule.
 func (s *schedules[Type]) info(rec *Record) (ScheduleInfo, error) {
-	o, err := s.read(rec)
+	o, _, err := s.read(rec)
 	if err != nil {
 		return ScheduleInfo{}, err
 	}
@@ -184,7 +184,7 @@ func (w *Workflow[Type, Status]) ResumeSchedule(ctx context.Context, id string) 
 			if rec.RunState != RunStatePaused || rec.Meta.PausedBy == PausedByEngine {
 				return machine.Resume(rec, backend.PausedByOperator, "", now)
 			}
-			o, err := w.schedules.read(rec)
+			o, more, err := w.schedules.read(rec)
 			if err != nil {
 				return nil, err
 			}
@@ -193,7 +193,7 @@ func (w *Workflow[Type, Status]) ResumeSchedule(ctx context.Context, id string) 
 					return nil, err
 				}
 			}
-			object, err := w.schedules.flow.encodeObject(&o)
+			object, err := w.schedules.flow.encodeWith(o, more)
 			if err != nil {
 				return nil, err
 			}
@@ -230,7 +230,7 @@ func (w *Workflow[Type, Status]) RemoveSchedule(ctx context.Context, id, reason 
 // and [ErrScheduleCode].
 func (w *Workflow[Type, Status]) TriggerSchedule(ctx context.Context, id string) (runID string, err error) {
 	err = w.onSchedule(ctx, id, func(rec *Record) error {
-		o, err := w.schedules.read(rec)
+		o, _, err := w.schedules.read(rec)
 		if err != nil {
 			return err
 		}

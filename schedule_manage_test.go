@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -297,6 +298,66 @@ func TestClocksThatChange(t *testing.T) {
 		}
 		if n := len(startedRuns(t, on, "clocks", "week")); n != 52 {
 			t.Errorf("the Sundays of 365 days from 1 January 2000 in New York: %d", n)
+		}
+	})
+}
+
+// onceOnly is a codec that makes other bytes of the same value each time, as those that encrypt do.
+type onceOnly struct {
+	xor
+	n atomic.Uint32
+}
+
+func (c *onceOnly) Encode(b []byte) ([]byte, error) {
+	sealed, err := c.xor.Encode(b)
+	return append([]byte{byte(c.n.Add(1))}, sealed...), err
+}
+
+func (c *onceOnly) Decode(b []byte) ([]byte, error) { return c.xor.Decode(b[1:]) }
+
+// TestSchedulesWithACodec: what the store has of a schedule says nothing of its value, and to say the same again changes nothing.
+func TestSchedulesWithACodec(t *testing.T) {
+	bubble(t, func(t *testing.T, on *memory.Backend) {
+		secret := func(note string) scheduleOption {
+			return workflow.WithScheduleInitialValue[object, status](&object{Note: note})
+		}
+		start := func() *flow {
+			return build(t, on, three("sealed"), workflow.WithCodec(&onceOnly{xor: xor{name: "once", key: 7}}))
+		}
+		w := start()
+		schedule(t, w, "f", "@hourly", secret("secret"))
+		pass(time.Hour)
+		w.Stop()
+		w = start()
+		before := lookup(t, on, scheduleOf(t, w, "f").RunID)
+		schedule(t, w, "f", "@hourly", secret("secret"))
+		if now := lookup(t, on, before.RunID); now.Meta.Version != before.Meta.Version {
+			t.Errorf("the same value made version %d of %d", now.Meta.Version, before.Meta.Version)
+		}
+		if strings.Contains(string(before.Object), "hourly") || strings.Contains(string(before.Object), "secret") {
+			t.Errorf("the store has %s", before.Object)
+		}
+		if err := w.PauseSchedule(ctxFor(t), "f", "change"); err != nil {
+			t.Fatal(err)
+		}
+		schedule(t, w, "f", "@hourly", secret("another"))
+		if err := w.ResumeSchedule(ctxFor(t), "f"); err != nil {
+			t.Fatal(err)
+		}
+		pass(time.Hour)
+		var notes []string
+		for r, err := range w.AllRuns(ctxFor(t)) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			o, err := r.Object()
+			if err != nil {
+				t.Fatal(err)
+			}
+			notes = append(notes, o.Note)
+		}
+		if !slices.Equal(notes, []string{"secret", "another"}) {
+			t.Errorf("the runs have %q", notes)
 		}
 	})
 }

@@ -1,7 +1,6 @@
 package workflow
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -24,11 +23,10 @@ type scheduleDef struct {
 	Value  bool `json:"value,omitempty"`
 }
 
-// same reports whether two definitions say the same.
+// same reports whether two definitions say the same, but for their initial values.
 func (d scheduleDef) same(o scheduleDef) bool {
 	start := d.Start == o.Start || d.Start != nil && o.Start != nil && *d.Start == *o.Start
-	return start && d.ForeignID == o.ForeignID && d.sameSlots(o) && bytes.Equal(d.Initial, o.Initial) &&
-		d.Missed == o.Missed && d.Overlap == o.Overlap && d.Filter == o.Filter && d.Value == o.Value
+	return start && d.ForeignID == o.ForeignID && d.sameSlots(o) && d.Missed == o.Missed && d.Overlap == o.Overlap && d.Filter == o.Filter && d.Value == o.Value
 }
 
 // sameSlots reports whether two definitions have the same slots by the same words.

@@ -119,27 +119,6 @@ func TestExtend(t *testing.T) {
 	}
 }
 
-func TestComplete(t *testing.T) {
-	for _, status := range []int{statusDone, statusOpen, statusOther, 1 << 40} {
-		for _, state := range states() {
-			rec := record(state, status)
-			before := rec.Clone()
-			got, err := machine.Complete(rec, orders(), now)
-			same(t, rec, before)
-			if !state.Moving() || status != statusDone {
-				refused(t, got, err, rec, backend.Point{RunState: backend.RunStateCompleted, Status: status})
-				continue
-			}
-			if err != nil {
-				t.Fatalf("%v: %v", state, err)
-			}
-			same(t, got, next(rec, func(n *backend.Record) {
-				n.RunState, n.Meta.RunStateReason = backend.RunStateCompleted, rec.Meta.RunStateReason
-			}))
-		}
-	}
-}
-
 func TestEdit(t *testing.T) {
 	unfinished := []backend.RunState{backend.RunStateInitiated, backend.RunStateRunning, backend.RunStatePaused}
 	for _, state := range states() {
@@ -161,6 +140,27 @@ func TestEdit(t *testing.T) {
 				n.Meta.PausedBy, n.Meta.RunStateReason = rec.Meta.PausedBy, rec.Meta.RunStateReason
 			}
 		}))
+	}
+}
+
+func TestComplete(t *testing.T) {
+	for _, status := range []int{statusDone, statusOpen, statusOther, 1 << 40} {
+		for _, state := range states() {
+			rec := record(state, status)
+			before := rec.Clone()
+			got, err := machine.Complete(rec, orders(), now)
+			same(t, rec, before)
+			if !state.Moving() || status != statusDone {
+				refused(t, got, err, rec, backend.Point{RunState: backend.RunStateCompleted, Status: status})
+				continue
+			}
+			if err != nil {
+				t.Fatalf("%v: %v", state, err)
+			}
+			same(t, got, next(rec, func(n *backend.Record) {
+				n.RunState, n.Meta.RunStateReason = backend.RunStateCompleted, rec.Meta.RunStateReason
+			}))
+		}
 	}
 }
 
