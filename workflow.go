@@ -7,6 +7,7 @@ import (
 	"io"
 	"reflect"
 	"sync"
+	"time"
 
 	"github.com/stillwater-go/workflow/backend"
 	"github.com/stillwater-go/workflow/internal/engine"
@@ -58,8 +59,11 @@ type Workflow[Type any, Status StatusType] struct {
 	mu      sync.Mutex
 	started bool
 	stopped bool
-	hooks   []*hookConfig[Type, Status]
-	signals map[Status]map[string]*signalConfig[Type, Status]
+	// quitStart ends the tries to start, where the first one failed.
+	quitStart context.CancelFunc
+	starting  sync.WaitGroup
+	hooks     []*hookConfig[Type, Status]
+	signals   map[Status]map[string]*signalConfig[Type, Status]
 }
 
 func newWorkflow[Type any, Status StatusType](b *Builder[Type, Status], bo buildOptions) *Workflow[Type, Status] {
@@ -94,17 +98,40 @@ func (w *Workflow[Type, Status]) Name() string { return w.name }
 func (w *Workflow[Type, Status]) Backend() Backend { return w.flow.Engine().Backend() }
 
 // Run starts working on runs in the background and returns at once. It goes on until [Workflow.Stop], or until ctx ends, which also ends the
-// contexts of running steps. A second call does nothing. Use [Workflow.RunUntil] to wait, and to learn why it could not start.
+// contexts of running steps. A second call does nothing. A store that cannot be reached is logged and tried again until it can;
+// [Workflow.Health] says so meanwhile. Use [Workflow.RunUntil] to wait, and to learn why it could not start.
 func (w *Workflow[Type, Status]) Run(ctx context.Context) {
-	if err := w.run(ctx); err != nil {
-		w.log.Error(ctx, err)
+	err := w.run(ctx)
+	if err == nil {
+		return
 	}
+	w.log.Error(ctx, &Error{Op: "run", Workflow: w.name, Err: err, Hint: "tried again by itself"})
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.quitStart != nil || w.started {
+		return
+	}
+	trying, quit := context.WithCancel(ctx)
+	w.quitStart = quit
+	w.starting.Go(func() {
+		for wait := firstStart; realPause(trying, wait); wait = min(2*wait, lastStart) {
+			if w.run(ctx) == nil {
+				return
+			}
+		}
+	})
 }
+
+// The waits between tries to start.
+const (
+	firstStart = 20 * time.Millisecond
+	lastStart  = 5 * time.Second
+)
 
 // RunUntil is Run that blocks until ctx ends, and then until everything is stopped. It returns an error when the backend cannot be used.
 func (w *Workflow[Type, Status]) RunUntil(ctx context.Context) error {
 	if err := w.run(ctx); err != nil {
-		return err
+		return &Error{Op: "run", Workflow: w.name, Err: err}
 	}
 	<-ctx.Done()
 	w.Stop()
@@ -118,7 +145,7 @@ func (w *Workflow[Type, Status]) run(ctx context.Context) error {
 		return nil
 	}
 	if err := w.flow.Run(ctx); err != nil {
-		return &Error{Op: "run", Workflow: w.name, Err: err}
+		return err
 	}
 	w.started = true
 	for _, c := range w.companions {
@@ -130,6 +157,12 @@ func (w *Workflow[Type, Status]) run(ctx context.Context) error {
 // Stop ends working on runs: nothing new starts, running steps may finish until the stop timeout, then their contexts end. What was not
 // finished goes on where the workflow runs next; nothing is marked as failed by it. Stop waits until all of that is through.
 func (w *Workflow[Type, Status]) Stop() {
+	w.mu.Lock()
+	if w.quitStart != nil {
+		w.quitStart()
+	}
+	w.mu.Unlock()
+	w.starting.Wait()
 	w.mu.Lock()
 	started := w.started
 	w.mu.Unlock()
@@ -146,6 +179,12 @@ func (w *Workflow[Type, Status]) Stop() {
 // Health returns nil while all is well. Otherwise it says what stands in the way: [ErrStoreFailing], [ErrStuckHandlers],
 // [ErrConnectorFailing], or several joined. It reads nothing and returns at once.
 func (w *Workflow[Type, Status]) Health() error {
+	w.mu.Lock()
+	trying := w.quitStart != nil && !w.started
+	w.mu.Unlock()
+	if trying {
+		return fmt.Errorf("%w: the workflow could not be started yet", ErrStoreFailing)
+	}
 	return errors.Join(w.flow.Engine().Health(), w.companionHealth())
 }
 

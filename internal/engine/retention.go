@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/stillwater-go/workflow/backend"
@@ -98,8 +98,7 @@ func (f *Flow) readyToErase(ctx context.Context, rec *backend.Record) (bool, err
 		return false, err
 	}
 	for _, d := range held {
-		told := strings.HasPrefix(string(d.Receiver), hookPrefix) || d.Receiver == backend.ReceiverDelete
-		if told && d.State != backend.DeliveryHeld {
+		if d.State != backend.DeliveryHeld && (d.Receiver == backend.ReceiverDelete || f.tells(d.Receiver)) {
 			return false, nil // a hook has yet to be told
 		}
 	}
@@ -110,6 +109,11 @@ func (f *Flow) readyToErase(ctx context.Context, rec *backend.Record) (bool, err
 		return false, fmt.Errorf("clean up after run %s: %w", rec.RunID, err)
 	}
 	return true, nil
+}
+
+// tells reports whether the receiver is a hook that this program has: one that it has dropped keeps no run.
+func (f *Flow) tells(r backend.Receiver) bool {
+	return slices.ContainsFunc(f.spec.Hooks, func(h *Hook) bool { return h.Receiver() == r })
 }
 
 // atRest reports whether this process holds the run's role, has received all that it may have to tell of the run, and has nothing of it
