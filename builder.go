@@ -73,7 +73,8 @@ func (b *Builder[Type, Status]) AddStep(from Status, c ConsumerFunc[Type, Status
 	return &stepUpdater[Type, Status]{step: s}
 }
 
-// AddCallback sets what is done when somebody calls [Workflow.Callback] for a run in the status from.
+// AddCallback sets what is done when somebody calls [Workflow.Callback] for a run in the status from. Several of one status are called in the order
+// in which they were added, until one moves the run.
 func (b *Builder[Type, Status]) AddCallback(from Status, fn CallbackFunc[Type, Status], allowedDestinations ...Status) {
 	if fn == nil {
 		b.problem("AddCallback(%v): the function is nil", from)
@@ -167,7 +168,7 @@ func (b *Builder[Type, Status]) check() []error {
 		problems = append(problems, err)
 	}
 	if len(b.graph.Statuses()) == 0 {
-		problems = append(problems, errors.New("add at least one step, callback or timeout"))
+		problems = append(problems, errors.New("add at least one step, callback, signal or timeout"))
 	}
 	for _, s := range b.hookStatuses {
 		if !b.graph.Has(int(s)) {

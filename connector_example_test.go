@@ -32,10 +32,8 @@ func ExampleBuilder_AddConnector() {
 				paused <- true
 				return workflow.Permanent(errors.New("the order has no address"))
 			}
-			_, err := api.Trigger(ctx, e.ForeignID, workflow.WithInitialValue[Order, OrderStatus](&Order{Email: email}))
-			if errors.Is(err, workflow.ErrWorkflowInProgress) {
-				return nil // the event came twice
-			}
+			_, err := api.Trigger(ctx, e.ForeignID, workflow.WithInitialValue[Order, OrderStatus](&Order{Email: email}),
+				workflow.WithStartKey[Order, OrderStatus](e.ID)) // an event that comes twice starts one run
 			return err
 		}).WithOptions(workflow.ParallelCount(4), workflow.PauseAfterErrCount(5), workflow.ErrBackOff(time.Second))
 
@@ -51,29 +49,34 @@ func ExampleBuilder_AddConnector() {
 
 	<-paused
 	workflow.WaitFor(exampleT{}, orders, "order-3", func(r *OrderRun) (bool, error) { return r.Status == Paid, nil }) // the others go on
-	parked := waitParked(ctx, orders, workflow.RunStatePaused)
-	fmt.Println(parked.Event.ID, "of", parked.Event.ForeignID, "is", parked.State, "after", parked.Attempts, "attempt:", parked.LastError)
+	waitParked(ctx, orders, workflow.RunStatePaused)
 
+	for e, err := range orders.ParkedEvents(ctx) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(e.Connector, e.Event.ID, e.State, e.Attempts, e.LastError)
+	}
 	lenient.Store(true)
-	if err := orders.RetryEvent(ctx, "shop", parked.Event.ID); err != nil {
+	if err := orders.RetryEvent(ctx, "shop", "evt-2"); err != nil { // it is paused; now with fresh attempts
 		log.Fatal(err)
 	}
 	workflow.WaitFor(exampleT{}, orders, "order-2", func(r *OrderRun) (bool, error) { return r.Status == Paid, nil })
 	fmt.Println("order-2 is paid")
 	// Output:
-	// evt-2 of order-2 is Paused after 1 attempt: the order has no address
+	// shop evt-2 Paused 1 the order has no address
 	// order-2 is paid
 }
 
-// waitParked returns the first parked event once it is in that state.
-func waitParked(ctx context.Context, orders *workflow.Workflow[Order, OrderStatus], state workflow.RunState) workflow.ParkedEvent {
+// waitParked waits until a parked event is in that state.
+func waitParked(ctx context.Context, orders *OrderFlow, state workflow.RunState) {
 	for {
 		for e, err := range orders.ParkedEvents(ctx) {
 			if err != nil {
 				log.Fatal(err)
 			}
 			if e.State == state {
-				return e
+				return
 			}
 		}
 		<-time.After(time.Millisecond)

@@ -143,3 +143,24 @@ func TestRenameMisuse(t *testing.T) {
 		t.Errorf("BuildOn: %v", err)
 	}
 }
+
+// TestARenamedStatusIsNoMatterOfConcern: runs that nobody has looked at yet are moved without a word, whoever meets them first.
+func TestARenamedStatusIsNoMatterOfConcern(t *testing.T) {
+	bubble(t, func(t *testing.T, on *memory.Backend) {
+		old, err := oldProgram().BuildOn(on) // it only triggers
+		must(t, err)
+		var ids []string
+		for i := range 50 {
+			ids = append(ids, trigger(t, old, name(i), workflow.WithStartingPoint[object](statusOther)))
+		}
+		b, log := newProgram(), &quietLog{}
+		b.RenameStatus(int(statusOther), statusB)
+		w := build(t, on, b, workflow.WithLogger(log))
+		for _, id := range ids {
+			await(t, w, id, statusEnd)
+		}
+		if n := log.count("has no status"); n > 0 {
+			t.Errorf("a renamed status was reported %d times as one that the program lacks", n)
+		}
+	})
+}

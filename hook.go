@@ -11,7 +11,7 @@ import (
 
 // RunStateChangeHookFunc is told that something happened to a run; the record is the run as of then. It gets every event at least once, of
 // one run in order, and never holds a run up. One that fails is called again with growing waits; after the last attempt the delivery is
-// held until an operator tries it again.
+// held until an operator tries it again: see [Workflow.Held] and [Operator.RetryNow].
 type RunStateChangeHookFunc[Type any, Status StatusType] func(ctx context.Context, record *TypedRecord[Type, Status]) error
 
 type hookConfig[Type any, Status StatusType] struct {
@@ -44,20 +44,23 @@ func (h *hookUpdater[Type, Status]) WithOptions(opts ...Option) { h.hook.opts.ap
 
 // OnPause sets the hook that is told of every pause, by an operator or by the engine. A second call replaces the first one's hook.
 func (b *Builder[Type, Status]) OnPause(hook RunStateChangeHookFunc[Type, Status]) {
-	b.onState(RunStatePaused, hook)
+	b.onState("OnPause", RunStatePaused, hook)
 }
 
 // OnCancel sets the hook that is told of every cancelled run. A second call replaces the first one's hook.
 func (b *Builder[Type, Status]) OnCancel(hook RunStateChangeHookFunc[Type, Status]) {
-	b.onState(RunStateCancelled, hook)
+	b.onState("OnCancel", RunStateCancelled, hook)
 }
 
 // OnComplete sets the hook that is told of every completed run. A second call replaces the first one's hook.
 func (b *Builder[Type, Status]) OnComplete(hook RunStateChangeHookFunc[Type, Status]) {
-	b.onState(RunStateCompleted, hook)
+	b.onState("OnComplete", RunStateCompleted, hook)
 }
 
-func (b *Builder[Type, Status]) onState(rs RunState, hook RunStateChangeHookFunc[Type, Status]) {
+func (b *Builder[Type, Status]) onState(verb string, rs RunState, hook RunStateChangeHookFunc[Type, Status]) {
+	if hook == nil {
+		b.problem("%s: the function is nil", verb)
+	}
 	for _, h := range b.hooks {
 		if h.name == rs.String() {
 			h.fn = hook

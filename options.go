@@ -21,11 +21,11 @@ type options struct {
 	deadline           time.Duration
 }
 
-// Option sets one property of a step, timeout or connector, or with [WithDefaultOptions] of all of a workflow.
+// Option sets one property of a step, timeout, signal, callback, hook or connector, or with [WithDefaultOptions] of all of a workflow.
 type Option func(so *options)
 
-// ParallelCount sets over how many roles a status is spread where the workflow runs on a third-party stream and scheduler. On our own
-// backends many runs are in work at once without it. Defaults to 1.
+// ParallelCount sets over how many roles a step's status is spread where the workflow runs on a third-party stream and scheduler; on our own
+// backends many runs are in work at once without it. For a connector it is how many foreign ids are worked on at once, everywhere. Defaults to 1.
 func ParallelCount(instances int) Option { return func(o *options) { o.parallelCount = instances } }
 
 // PollingFrequency sets how often to look where a third-party part cannot notify. Our own parts do not poll. Defaults to 500 ms.
@@ -38,13 +38,15 @@ func ErrBackOff(d time.Duration) Option { return func(o *options) { o.errBackOff
 // MaxBackOff bounds the wait between attempts. Defaults to five minutes.
 func MaxBackOff(d time.Duration) Option { return func(o *options) { o.maxBackOff = d } }
 
-// LagAlert sets how old an event may be when it is taken before that is reported. Defaults to 30 minutes.
+// LagAlert sets how old an event may be when it is taken before metrics call it late. Nothing else depends on it. Defaults to 30 minutes.
 func LagAlert(d time.Duration) Option { return func(o *options) { o.lagAlert = d } }
 
-// ConsumeLag keeps every event waiting until it is that old, by the workflow's clock. Defaults to zero.
+// ConsumeLag keeps every event waiting until it is that old, by the workflow's clock. It is for steps and connectors; timeouts, callbacks, signals and
+// hooks have none. Defaults to zero.
 func ConsumeLag(d time.Duration) Option { return func(o *options) { o.lag = d } }
 
-// PauseAfterErrCount sets after how many failed attempts in a row the engine pauses the run. Defaults to 10; negative means never.
+// PauseAfterErrCount sets after how many failed attempts in a row it is given up: the engine pauses the run (of a step, timeout or signal) or the
+// connector's event, holds a hook's delivery, returns a callback's error. Defaults to 10, for callbacks to 3; negative means never.
 func PauseAfterErrCount(count int) Option { return func(o *options) { o.pauseAfterErrCount = count } }
 
 // AttemptDeadline bounds one attempt; [Run.Heartbeat] moves it on. An attempt that runs into it has failed. Defaults to ten minutes.
@@ -114,11 +116,11 @@ type buildOptions struct {
 	errorCounter ErrorCounter
 	resumeAfter  time.Duration // zero or less: never
 	stopTimeout  time.Duration
-	inner        bool          // it is a workflow of ours beside a user's
 	retention    time.Duration // zero: for ever
 	cleanUp      any           // func(context.Context, *TypedRecord[Type, Status]) error of the workflow's own types; nil for none
 	noJitter     bool
 	objects      objectOptions
+	inner        bool // it is a workflow of ours beside a user's
 }
 
 // BuildOption sets one property of a workflow.
@@ -163,7 +165,8 @@ func WithErrorCounter(ec ErrorCounter) BuildOption {
 	return func(b *buildOptions) { b.errorCounter = ec }
 }
 
-// WithDefaultOptions sets what steps, timeouts, connectors and hooks inherit. What it leaves open keeps its default.
+// WithDefaultOptions sets what steps, timeouts, signals, connectors and hooks inherit; callbacks inherit the deadline. What it leaves open keeps
+// its default.
 func WithDefaultOptions(opts ...Option) BuildOption {
 	return func(b *buildOptions) {
 		var o options
@@ -248,7 +251,7 @@ func OutboxPollingFrequency(d time.Duration) OutboxOption {
 	return func(c *outboxConfig) { c.pollingFrequency = d }
 }
 
-// OutboxErrBackOff sets the wait after a failed send. Defaults to 500 ms.
+// OutboxErrBackOff sets the wait after a failed send; an event that keeps failing waits longer. Defaults to 500 ms.
 func OutboxErrBackOff(d time.Duration) OutboxOption {
 	return func(c *outboxConfig) { c.errBackOff = d }
 }
@@ -258,7 +261,7 @@ func OutboxLookupLimit(limit int64) OutboxOption {
 	return func(c *outboxConfig) { c.lookupLimit = limit }
 }
 
-// OutboxLagAlert sets how old an event may be when it is sent before that is reported. Defaults to one minute.
+// OutboxLagAlert sets how old an event may be when it is sent before metrics call it late. Nothing else depends on it. Defaults to one minute.
 func OutboxLagAlert(d time.Duration) OutboxOption {
 	return func(c *outboxConfig) { c.lagAlert = d }
 }

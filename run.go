@@ -19,7 +19,7 @@ type TypedRecord[Type any, Status StatusType] struct {
 	Object *Type
 }
 
-// Run is one run, as user code gets it. Inside a step, callback or timeout it is that attempt's own copy: changes of Object are stored
+// Run is one run, as user code gets it. Inside a step, callback, signal or timeout it is that attempt's own copy: changes of Object are stored
 // when the code succeeds, and dropped when it fails. A Run from [Workflow.Await], or one kept after its attempt, only reads
 // and controls.
 type Run[Type any, Status StatusType] struct {

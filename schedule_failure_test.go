@@ -50,7 +50,7 @@ func TestAFailingFilterLosesNoSlot(t *testing.T) {
 					wantTimes(t, "paused", startedAt(t, on, "filter", "f", begin))
 					pass(time.Hour) // it is resumed an hour after the pause, as every run
 				}
-				runs := runsOf(t, on, "filter", "f")
+				runs := startedRuns(t, on, "filter", "f")
 				if len(runs) != 1 || !strings.HasSuffix(runs[0].Meta.TraceOrigin, "2000-01-02T00:00:00Z") {
 					t.Fatalf("the slot's runs: %+v", runs)
 				}
@@ -59,7 +59,7 @@ func TestAFailingFilterLosesNoSlot(t *testing.T) {
 					t.Errorf("its history has %d failed attempts, %v", len(attempts), err)
 				}
 				pass(24 * time.Hour)
-				if n := len(runsOf(t, on, "filter", "f")); n != 2 {
+				if n := len(startedRuns(t, on, "filter", "f")); n != 2 {
 					t.Errorf("%d runs after the next slot", n)
 				}
 			})
@@ -97,7 +97,7 @@ func TestUserCodeOfSchedules(t *testing.T) {
 				if err != nil || len(attempts) != c.attempts || !strings.Contains(attempts[0].Error, c.want) {
 					t.Errorf("failed attempts: %+v, %v; want %q", attempts, err, c.want)
 				}
-				if n := len(runsOf(t, on, "code", "good")); n != 1 {
+				if n := len(startedRuns(t, on, "code", "good")); n != 1 {
 					t.Errorf("the other schedule has %d runs", n)
 				}
 			})
@@ -131,7 +131,7 @@ func TestASlotNeedsItsCode(t *testing.T) {
 					if (i.State == backend.RunStatePaused) != paused || !strings.Contains(says, workflow.ErrScheduleCode.Error()+": its "+id) {
 						t.Errorf("%s: %+v", id, i)
 					}
-					if n := len(runsOf(t, on, "needs", id)); n != 0 {
+					if n := len(startedRuns(t, on, "needs", id)); n != 0 {
 						t.Errorf("%s: fired %d times without its code", id, n)
 					}
 				}
@@ -142,7 +142,7 @@ func TestASlotNeedsItsCode(t *testing.T) {
 				schedule(t, w, "value", "@daily", value)
 				synctest.Wait()
 				for _, id := range []string{"filter", "value"} {
-					if n := len(runsOf(t, on, "needs", id)); n != 1 {
+					if n := len(startedRuns(t, on, "needs", id)); n != 1 {
 						t.Errorf("%s: %d runs when the code is there again; the schedule is %+v", id, n, scheduleOf(t, w, id))
 					}
 				}
@@ -173,7 +173,7 @@ func TestScheduleOnAFailingStore(t *testing.T) {
 				pass(time.Hour)
 				for _, id := range ids {
 					seen := make(map[string]int)
-					for _, rec := range runsOf(t, on, "faulty", id) {
+					for _, rec := range startedRuns(t, on, "faulty", id) {
 						seen[rec.Meta.TraceOrigin]++
 					}
 					for h := 1; h <= 24; h++ {
@@ -239,7 +239,7 @@ func TestScheduleAfterACrashAnywhere(t *testing.T) {
 				schedule(t, w, "f", "@hourly", asked.asking(), overlap(workflow.OverlapWait))
 				pass(time.Hour + time.Minute)
 				seen := make(map[string]int)
-				for _, rec := range runsOf(t, on, "crash", "f") {
+				for _, rec := range startedRuns(t, on, "crash", "f") {
 					seen[rec.Meta.TraceOrigin]++
 				}
 				slots := []string{"03"}
@@ -302,7 +302,7 @@ func TestAClockThatIsMovedBack(t *testing.T) {
 	}
 	clock.step(70 * time.Minute)
 	awaitRecord(t, on, id, func(rec *backend.Record) bool { return rec.Meta.Version == 3 })
-	if n := len(runsOf(t, on, "back", "f")); n != 2 {
+	if n := len(startedRuns(t, on, "back", "f")); n != 2 {
 		t.Errorf("%d runs", n)
 	}
 }

@@ -120,7 +120,7 @@ func TestChangedSchedules(t *testing.T) {
 		if i := scheduleOf(t, w, "same"); i.Fired != before.Fired+1 || i.RunID != before.RunID {
 			t.Errorf("%+v became %+v", before, i)
 		}
-		runs := runsOf(t, on, "change", "value")
+		runs := startedRuns(t, on, "change", "value")
 		if len(runs) != 2 || !strings.Contains(string(runs[0].Object), "old") || !strings.Contains(string(runs[1].Object), "new") {
 			t.Errorf("a new value, and the missed slot: %+v", runs)
 		}
@@ -286,17 +286,17 @@ func TestClocksThatChange(t *testing.T) {
 			"named": {"2000-02-01T00:00:00Z"},
 		} {
 			var got []string
-			for _, rec := range runsOf(t, on, "clocks", id) {
+			for _, rec := range startedRuns(t, on, "clocks", id) {
 				got = append(got, rec.CreatedAt.UTC().Format(time.RFC3339))
 			}
 			if !slices.Equal(got, want) {
 				t.Errorf("%s: started at %v, want %v", id, got, want)
 			}
 		}
-		if n := len(runsOf(t, on, "clocks", "rhythm")); n != 23 {
+		if n := len(startedRuns(t, on, "clocks", "rhythm")); n != 23 {
 			t.Errorf("the hours of a day that has 23: %d", n)
 		}
-		if n := len(runsOf(t, on, "clocks", "week")); n != 52 {
+		if n := len(startedRuns(t, on, "clocks", "week")); n != 52 {
 			t.Errorf("the Sundays of 365 days from 1 January 2000 in New York: %d", n)
 		}
 	})

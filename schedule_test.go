@@ -47,7 +47,7 @@ func scheduleOf(t testing.TB, w *flow, id string) workflow.ScheduleInfo {
 }
 
 // runsOf returns the runs of a foreign id, oldest first.
-func runsOf(t testing.TB, on backend.Backend, name, foreignID string) []backend.Record {
+func startedRuns(t testing.TB, on backend.Backend, name, foreignID string) []backend.Record {
 	t.Helper()
 	all, err := on.List(ctxFor(t), name, 0, 1000, backend.OrderTypeAscending, backend.FilterByForeignID(foreignID))
 	if err != nil {
@@ -59,7 +59,7 @@ func runsOf(t testing.TB, on backend.Backend, name, foreignID string) []backend.
 // startedAt returns when the runs of a foreign id were made, as hours and minutes after the moment.
 func startedAt(t testing.TB, on backend.Backend, name, foreignID string, since time.Time) (after []time.Duration) {
 	t.Helper()
-	for _, rec := range runsOf(t, on, name, foreignID) {
+	for _, rec := range startedRuns(t, on, name, foreignID) {
 		after = append(after, rec.CreatedAt.Sub(since))
 	}
 	return after
@@ -127,7 +127,7 @@ func TestScheduleFiresAtItsSlots(t *testing.T) {
 		wantTimes(t, "a second before", startedAt(t, on, "slots", "f", begin))
 		pass(3*time.Hour + time.Second)
 		wantTimes(t, "after four hours", startedAt(t, on, "slots", "f", begin), time.Hour, 2*time.Hour, 3*time.Hour, 4*time.Hour)
-		for _, rec := range runsOf(t, on, "slots", "f") {
+		for _, rec := range startedRuns(t, on, "slots", "f") {
 			if rec.RunState != backend.RunStateCompleted || !strings.Contains(string(rec.Object), "hourly") {
 				t.Errorf("run %s is %v with %s", rec.RunID, rec.RunState, rec.Object)
 			}
@@ -136,7 +136,7 @@ func TestScheduleFiresAtItsSlots(t *testing.T) {
 			}
 		}
 		i = scheduleOf(t, w, "f")
-		last := runsOf(t, on, "slots", "f")[3]
+		last := startedRuns(t, on, "slots", "f")[3]
 		if i.Fired != 4 || i.Skipped != 0 || i.LastRunID != last.RunID || i.LastResult != workflow.SlotFired || !i.Last.Equal(begin.Add(4*time.Hour)) ||
 			!i.Next.Equal(begin.Add(5*time.Hour)) {
 			t.Errorf("after four slots: %+v", i)
@@ -278,7 +278,7 @@ func TestMissedSlots(t *testing.T) {
 					after = append(after, slot.Sub(begin))
 				}
 				wantTimes(t, "asked about", after, c.asked...)
-				if n := len(runsOf(t, on, "missed", "f")); n != len(c.asked) {
+				if n := len(startedRuns(t, on, "missed", "f")); n != len(c.asked) {
 					t.Errorf("%d runs, want %d", n, len(c.asked))
 				}
 				if i := scheduleOf(t, w, "f"); i.Fired != int64(len(c.asked)) {
@@ -300,7 +300,7 @@ func TestOverlap(t *testing.T) {
 		wantTimes(t, "skip", startedAt(t, on, "overlap", "skip", begin), time.Hour)
 		wantTimes(t, "wait", startedAt(t, on, "overlap", "wait", begin), time.Hour)
 		wantTimes(t, "cancel", startedAt(t, on, "overlap", "cancel", begin), time.Hour, 2*time.Hour)
-		first := runsOf(t, on, "overlap", "cancel")[0]
+		first := startedRuns(t, on, "overlap", "cancel")[0]
 		if first.RunState != backend.RunStateCancelled || !strings.Contains(first.Meta.RunStateReason, `schedule "cancel"`) {
 			t.Errorf("the run in the way is %v, %q", first.RunState, first.Meta.RunStateReason)
 		}
@@ -316,14 +316,14 @@ func TestOverlap(t *testing.T) {
 		}
 		finish(t, w, "wait")
 		pass(time.Minute)
-		runs := runsOf(t, on, "overlap", "wait")
+		runs := startedRuns(t, on, "overlap", "wait")
 		if len(runs) != 2 || !strings.HasSuffix(runs[1].Meta.TraceOrigin, "T02:00:00Z") {
 			t.Errorf("after the end of the one before: %d runs, %+v", len(runs), runs)
 		}
 		pass(4 * time.Hour) // four more slots pass: one of them is fired, and no more
 		finish(t, w, "wait")
 		pass(time.Minute)
-		runs = runsOf(t, on, "overlap", "wait")
+		runs = startedRuns(t, on, "overlap", "wait")
 		if len(runs) != 3 || !strings.HasSuffix(runs[2].Meta.TraceOrigin, "T03:00:00Z") {
 			t.Errorf("%d runs, the last of %q", len(runs), runs[len(runs)-1].Meta.TraceOrigin)
 		}
@@ -340,7 +340,7 @@ func TestFireAllWaits(t *testing.T) {
 		w = build(t, on, waiting("all"))
 		for n := range 3 {
 			pass(2 * time.Minute)
-			runs := runsOf(t, on, "all", "f")
+			runs := startedRuns(t, on, "all", "f")
 			if want := fmt.Sprintf("2000-01-%02dT", 4+n); len(runs) != n+1 || !strings.Contains(runs[n].Meta.TraceOrigin, want) {
 				t.Fatalf("%d runs, the last of %q; want that of %s", len(runs), runs[len(runs)-1].Meta.TraceOrigin, want)
 			}
@@ -370,7 +370,7 @@ func TestScheduleFilters(t *testing.T) {
 		yes.Store(true)
 		pass(time.Hour)
 		wantTimes(t, "a filter", startedAt(t, on, "filters", "f", begin), 2*time.Hour)
-		if rec := runsOf(t, on, "filters", "f")[0]; !strings.Contains(string(rec.Object), `"2:00AM"`) || rec.Meta.Version != 3 {
+		if rec := startedRuns(t, on, "filters", "f")[0]; !strings.Contains(string(rec.Object), `"2:00AM"`) || rec.Meta.Version != 3 {
 			t.Errorf("the run is %s in version %d; want the slot's value, from the second status", rec.Object, rec.Meta.Version)
 		}
 		pass(2 * time.Hour)

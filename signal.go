@@ -170,8 +170,8 @@ func WithSender(actor string) SignalOption { return func(o *signalOpts) { o.acto
 //
 // Errors: [ErrRunFinished] together with a receipt that says too late; [ErrUnknownSignal] where no status of the workflow accepts
 // the name; [ErrPayload]; [ErrTooLarge]; [ErrRecordNotFound]; [ErrTooManySignals]; [ErrInvalidID]; [ErrUnsupported] on classic parts
-// for a signal that has an id or that would have to wait. With any other error the signal was not taken, unless it matches
-// [ErrOutcomeUnknown].
+// for a signal that has an id or that would have to wait; there a handler's failure is the sender's, too. With any other error the signal was not
+// taken, unless it matches [ErrOutcomeUnknown].
 func (w *Workflow[Type, Status]) Signal(ctx context.Context, foreignID, name string, payload []byte, opts ...SignalOption) (Receipt, error) {
 	return w.signal(ctx, name, payload, opts, func(ctx context.Context) (*Record, error) {
 		return w.flow.Engine().Backend().Latest(ctx, w.name, foreignID)

@@ -321,3 +321,40 @@ func TestSignalMisuse(t *testing.T) {
 		}
 	}
 }
+
+// TestASignalOutlivesTheEnd: one that still waits when its run ends is handled when an operator brings the run back.
+func TestASignalOutlivesTheEnd(t *testing.T) {
+	bubble(t, func(t *testing.T, on *memory.Backend) {
+		w := build(t, on, signalFlow("brought back"))
+		id := trigger(t, w, "f")
+		send(t, remark, w, "f", "kept", workflow.SignalQueued)
+		op := w.Operator("ada")
+		must(t, op.Cancel(ctxFor(t), id, "a mistake"))
+		synctest.Wait()
+		must(t, op.ForceStatus(ctxFor(t), id, statusB, "undone", nil))
+		synctest.Wait()
+		if got := trail(t, on, id); !slices.Equal(got, []string{"kept"}) {
+			t.Errorf("after the run came back: %q", got)
+		}
+	})
+}
+
+// TestAPausedRunKeepsItsSignals: nothing is handled before the resume.
+func TestAPausedRunKeepsItsSignals(t *testing.T) {
+	bubble(t, func(t *testing.T, on *memory.Backend) {
+		w := build(t, on, signalFlow("paused"))
+		id := trigger(t, w, "f", workflow.WithStartingPoint[object](statusB))
+		op := w.Operator("ada")
+		must(t, op.Pause(ctxFor(t), id, "wait"))
+		send(t, remark, w, "f", "kept", workflow.SignalQueued)
+		pass(time.Hour)
+		if got := trail(t, on, id); len(got) > 0 {
+			t.Errorf("while it was paused: %q", got)
+		}
+		must(t, op.Resume(ctxFor(t), id, ""))
+		synctest.Wait()
+		if got := trail(t, on, id); !slices.Equal(got, []string{"kept"}) {
+			t.Errorf("after the resume: %q", got)
+		}
+	})
+}

@@ -344,3 +344,18 @@ func waitFor(ctx context.Context, d time.Duration) error {
 		return nil
 	}
 }
+
+// TestACallbackReachesARunThatBeginsLater: as signals do.
+func TestACallbackReachesARunThatBeginsLater(t *testing.T) {
+	bubble(t, func(t *testing.T, on *memory.Backend) {
+		w := build(t, on, signalFlow("later"))
+		id := trigger(t, w, "f", workflow.WithStartAfter[object, status](time.Hour))
+		if err := w.Callback(ctxFor(t), "f", statusA, nil); err != nil {
+			t.Error(err)
+		}
+		send(t, approve, w, "f", approval{"ada"}, workflow.SignalApplied)
+		if rec := lookup(t, on, id); rec.Status != int(statusC) {
+			t.Errorf("the run is in status %d", rec.Status)
+		}
+	})
+}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stillwater-go/workflow"
+	"github.com/stillwater-go/workflow/adapters/memory"
 	"github.com/stillwater-go/workflow/backend"
 )
 
@@ -364,4 +365,28 @@ func TestATimerReadJustBeforeItWasDoneTakesNoEffectTwice(t *testing.T) {
 	if n := fired.Load(); n != 1 {
 		t.Errorf("the timer took effect %d times", n)
 	}
+}
+
+// TestATimeoutThatRepeatsLeavesTheOthers: a timeout that stores the object and stays is done; the other timers of the stay go on.
+func TestATimeoutThatRepeatsLeavesTheOthers(t *testing.T) {
+	bubble(t, func(t *testing.T, on *memory.Backend) {
+		b := workflow.NewBuilder[object, status]("several")
+		b.AddTimeout(statusA, workflow.DurationTimerFunc[object, status](time.Hour), func(_ context.Context, r *run, _ time.Time) (status, error) {
+			r.Object.Count++
+			return r.SaveAndRepeat()
+		})
+		b.AddTimeout(statusA, workflow.DurationTimerFunc[object, status](3*time.Hour), func(context.Context, *run, time.Time) (status, error) {
+			return statusEnd, nil
+		}, statusEnd)
+		w := build(t, on, b)
+		id := trigger(t, w, "f")
+		pass(3*time.Hour - time.Second)
+		if rec := lookup(t, on, id); rec.Status != int(statusA) || rec.Meta.Version != 2 {
+			t.Errorf("before the second timer the run is in status %d, version %d", rec.Status, rec.Meta.Version)
+		}
+		pass(time.Second)
+		if r := await(t, w, id, statusEnd); r.Object.Count != 1 {
+			t.Errorf("the first timeout was called %d times", r.Object.Count)
+		}
+	})
 }

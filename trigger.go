@@ -177,7 +177,7 @@ func (w *Workflow[Type, Status]) newStart(foreignID, from string, opts []Trigger
 	}
 	if !w.graph.Has(start) {
 		return s, false, &Error{Op: "trigger", Workflow: w.name, Err: fmt.Errorf("%w: %d", ErrUnknownStatus, start),
-			Hint: "start in a status that a step, callback or timeout names"}
+			Hint: "start in a status that a step, callback, signal or timeout names"}
 	}
 	if err := backend.ValidateID("foreign id", foreignID, backend.MaxIDBytes); err != nil {
 		return s, false, err

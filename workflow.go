@@ -90,7 +90,7 @@ func (w *Workflow[Type, Status]) start(on Backend, b *Builder[Type, Status]) err
 func (w *Workflow[Type, Status]) Name() string { return w.name }
 
 // Backend returns what the workflow was built on; for one built on classic parts, the backend that was made of them. Read from it what the
-// workflow's own methods do not tell, such as a run's history and failed attempts. It belongs to whoever opened it.
+// workflow's own methods do not tell; write nothing to it. It belongs to whoever opened it.
 func (w *Workflow[Type, Status]) Backend() Backend { return w.flow.Engine().Backend() }
 
 // Run starts working on runs in the background and returns at once. It goes on until [Workflow.Stop], or until ctx ends, which also ends the

@@ -63,6 +63,47 @@ func TestTestingGuide(t *testing.T) {
 	}
 }
 
+// TestStartGuide builds and runs the program of the first guide, which must say what the page says it says, also on the file that it left.
+func TestStartGuide(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "docs", "guides", "start.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	programs := goBlocks(string(text))
+	_, rest, found := strings.Cut(string(text), "```text\n")
+	want, _, ended := strings.Cut(rest, "```")
+	if len(programs) != 1 || !found || !ended {
+		t.Fatal("the guide is one program and what it says")
+	}
+	if formatted, err := format.Source([]byte(programs[0])); err != nil || string(formatted) != programs[0] {
+		t.Errorf("the program is not formatted, %v", err)
+	}
+	dir, err := os.MkdirTemp(".", "start-") // within the module, so that the imports resolve
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := os.WriteFile(filepath.Join(dir, "main.go"), []byte(programs[0]), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	binary := filepath.Join(t.TempDir(), "start")
+	if out, err := exec.Command("go", "build", "-o", binary, "./"+dir).CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	for range 2 {
+		cmd := exec.Command(binary)
+		cmd.Dir = filepath.Dir(binary)
+		out, err := cmd.Output()
+		if err != nil || string(out) != want {
+			t.Errorf("the program says %q, %v; want %q", out, err, want)
+		}
+	}
+}
+
 // goBlocks returns the Go code blocks of a page.
 func goBlocks(text string) (blocks []string) {
 	for {

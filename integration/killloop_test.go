@@ -16,6 +16,8 @@ const (
 	reportEvery   = 100
 	roundKills    = 500 // kills that one store sees; the next round begins with a new one
 	readyWithin   = time.Minute
+	saidUpTo      = 80              // acknowledgements after which a worker is killed
+	saidWithin    = 2 * time.Second // and when it is killed if it has not made as many
 )
 
 // TestKillLoop kills a worker at random moments, again and again, and proves that nothing that was acknowledged is lost, nothing is done
@@ -49,6 +51,7 @@ type rig struct {
 type slot struct {
 	child *child
 	ready chan struct{}
+	said  chan struct{} // one for each line, as far as somebody takes them
 }
 
 func newRig(t *testing.T, workers int) *rig {
@@ -72,6 +75,10 @@ func (r *rig) run(n int) {
 	r.t.Logf("%d kills of %d workers in %v (%.1f/s): %d acknowledgements, %d runs, %d versions; %d completed, %d cancelled, %d paused by an operator",
 		r.kills, r.workers, took.Round(time.Millisecond), float64(r.kills)/took.Seconds(), r.acks,
 		r.total.runs, r.total.transitions, r.total.completed, r.total.cancelled, r.total.paused)
+	r.t.Log(r.total.letters)
+	if l := r.total.letters; l.fetched == 0 || l.delivered == l.fetched || l.expired == 0 || l.signals < r.kills || l.told < r.kills {
+		r.t.Error("the letters have gone too few ways for this to prove anything")
+	}
 	if r.total.completed == 0 || r.total.cancelled+r.total.paused == 0 || r.acks < r.kills {
 		r.t.Error("the workers have done too little for this to prove anything")
 	}
@@ -107,13 +114,14 @@ func (r *rig) round(upTo int) {
 	r.total.completed += f.completed
 	r.total.cancelled += f.cancelled
 	r.total.paused += f.paused
+	r.total.letters.add(f.letters)
 	r.acks += r.heard.lines
 }
 
 // start starts a worker under a new prefix.
 func (r *rig) start() *slot {
 	r.lives++
-	s := &slot{ready: make(chan struct{})}
+	s := &slot{ready: make(chan struct{}), said: make(chan struct{}, saidUpTo)}
 	var once sync.Once
 	heard := r.heard
 	s.child = spawn(r.t, copyOfSelf(r.t, "parcels", envDB+"="+r.path, envPrefix+"="+fmt.Sprintf("w%d", r.lives)), func(line string) {
@@ -121,22 +129,41 @@ func (r *rig) start() *slot {
 		if line == "ready" {
 			once.Do(func() { close(s.ready) })
 		}
+		select {
+		case s.said <- struct{}{}:
+		default:
+		}
 	})
 	return s
 }
 
-// killOne lets the worker live for a random while and kills it: in one case of two counted from its start, else from its first sign.
+// killOne lets the worker live for a random while and kills it: counted from its start, from its first sign, or in acknowledgements, so that
+// it comes to something on a slow machine too.
 func (r *rig) killOne(s *slot) {
-	if r.random.IntN(2) == 0 {
+	within := killWithin
+	switch r.random.IntN(4) {
+	case 0, 1:
 		select {
 		case <-s.ready:
 		case <-s.child.exited:
 		case <-time.After(readyWithin):
 			r.t.Fatalf("the worker is not ready after %v: %s", readyWithin, &s.child.stderr)
 		}
+	case 2:
+		enough := time.After(saidWithin)
+		for n := r.random.IntN(saidUpTo); n > 0; n-- {
+			select {
+			case <-s.said:
+			case <-s.child.exited:
+				n = 0
+			case <-enough:
+				n = 0
+			}
+		}
+		within = time.Millisecond
 	}
 	select {
-	case <-time.After(time.Duration(r.random.Int64N(int64(killWithin)))):
+	case <-time.After(time.Duration(r.random.Int64N(int64(within)))):
 	case <-s.child.exited:
 		r.t.Fatalf("the worker ended by itself: %v: %s", s.child.err, &s.child.stderr)
 	}

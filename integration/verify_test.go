@@ -20,6 +20,7 @@ type acks struct {
 	done      map[string]bool
 	cancelled map[string]string // run id -> reason, empty where only the end was seen
 	ops       []op
+	letters   letterAcks
 	strange   []string
 }
 
@@ -31,7 +32,7 @@ type op struct {
 }
 
 func newAcks() *acks {
-	return &acks{triggered: map[string]string{}, done: map[string]bool{}, cancelled: map[string]string{}}
+	return &acks{triggered: map[string]string{}, done: map[string]bool{}, cancelled: map[string]string{}, letters: newLetterAcks()}
 }
 
 // hear takes one line of a worker.
@@ -55,7 +56,9 @@ func (a *acks) hear(line string) {
 		a.ops = append(a.ops, op{resume: f[0] == "R", runID: f[1], reason: f[2]})
 	case line == "ready" || line == "drained":
 	default:
-		a.strange = append(a.strange, line)
+		if strange := a.letters.hear(f); strange != "" {
+			a.strange = append(a.strange, strange)
+		}
 	}
 }
 
@@ -73,7 +76,10 @@ type life struct {
 }
 
 // figures are what a verification has counted.
-type figures struct{ runs, transitions, completed, cancelled, paused, moving int }
+type figures struct {
+	runs, transitions, completed, cancelled, paused, moving int
+	letters                                                 letterFigures
+}
 
 // verify reads the store as it lies on the disk, while nobody has it open, and compares it with what was acknowledged. final says that
 // everything was drained: then no run may be on its way.
@@ -82,6 +88,7 @@ func verify(t *testing.T, path string, a *acks, final bool) figures {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	v := &verifier{lives: map[string]*life{}}
+	v.letters = letterVerifier{complain: v.complain, letters: map[string]*letterRecord{}, foreign: map[string]string{}}
 	store, err := sqlite.OpenReadOnly(path)
 	if err != nil {
 		t.Fatalf("open for verification: %v", err)
@@ -99,11 +106,15 @@ func verify(t *testing.T, path string, a *acks, final bool) figures {
 	if err == nil {
 		err = v.readLedger(ctx, path)
 	}
+	if err == nil {
+		err = v.letters.compare(ctx, &a.letters, store)
+	}
 	if err != nil {
 		t.Fatalf("verification: %v", err)
 	}
 	v.compare(a)
 	f := v.judge(final)
+	f.letters = v.letters.judge(&a.letters, final)
 	for i, complaint := range v.complaints {
 		if i == 20 {
 			t.Errorf("and %d more", len(v.complaints)-i)
@@ -120,6 +131,7 @@ func verify(t *testing.T, path string, a *acks, final bool) figures {
 type verifier struct {
 	lives       map[string]*life
 	transitions int
+	letters     letterVerifier
 	complaints  []string
 }
 
@@ -138,6 +150,10 @@ func (v *verifier) readLog(ctx context.Context, log backend.Log) error {
 		for i := range entries {
 			e := &entries[i]
 			after = e.Pos
+			if e.Record.WorkflowName == letterFlow {
+				v.letters.follow(e)
+				continue
+			}
 			l := v.lives[e.Record.RunID]
 			if l == nil {
 				l = &life{foreignID: e.Record.ForeignID, paused: map[string]bool{}}

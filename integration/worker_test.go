@@ -30,11 +30,14 @@ const (
 //	P runID reason         paused
 //	R runID reason         resumed after the pause for that reason
 //	C runID reason         cancelled
+//
+// and what its postman says.
 type worker struct {
 	prefix string
 	acks   *os.File
 	store  *sqlite.Backend
 	flow   *workflow.Workflow[parcel, parcelStatus]
+	post   *postman
 	fresh  chan string // run ids for the operator
 }
 
@@ -51,7 +54,10 @@ func newWorker() (*worker, error) {
 	if err := ledger.Close(); err != nil {
 		return nil, err
 	}
-	w.flow, err = newParcels(w.store)
+	if w.flow, err = newParcels(w.store); err != nil {
+		return nil, err
+	}
+	w.post, err = newPostman(w.store, "l"+w.prefix, w.say)
 	return w, err
 }
 
@@ -79,6 +85,8 @@ func workParcels() int {
 		}
 	}
 	go func() { fail(w.flow.RunUntil(ctx)) }()
+	go func() { fail(w.post.flow.RunUntil(ctx)) }()
+	go func() { fail(w.post.work(ctx)) }()
 	w.say("ready")
 	var seq atomic.Int64
 	room := make(chan struct{}, awaited)
@@ -196,6 +204,7 @@ func (w *worker) drain() error {
 	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
 	w.flow.Run(ctx)
+	w.post.flow.Run(ctx)
 	for {
 		moving, err := w.store.List(ctx, parcelFlow, 0, 1000, backend.OrderTypeAscending,
 			backend.FilterByRunState(backend.RunStateInitiated, backend.RunStateRunning))
@@ -215,6 +224,10 @@ func (w *worker) drain() error {
 			return fmt.Errorf("runs do not move: %w", err)
 		}
 	}
+	if err := w.post.drain(ctx); err != nil {
+		return err
+	}
 	w.flow.Stop()
+	w.post.flow.Stop()
 	return w.store.Close()
 }

@@ -23,14 +23,19 @@ func TestKill(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	acked := make([]uint64, 4)
 	total, behind := 0, 0
+	gap := 750 * time.Microsecond // what a commit takes
 	for n := range kills {
 		c := startChild(t, "advance", path, "run-")
 		c.expect("open")
-		for range rng.IntN(8) {
+		looks, began := rng.IntN(8), time.Now()
+		for range looks {
 			total += note(t, acked, c.expect("ack"))
 		}
-		// A commit takes some hundred microseconds: the kill falls anywhere in it, or in one of the next.
-		pause(time.Duration(rng.IntN(1500)) * time.Microsecond)
+		if looks > 1 {
+			gap = max(750*time.Microsecond, time.Since(began)/time.Duration(looks)) // more on a machine that is busy
+		}
+		// The kill falls anywhere in a commit, or in one of the next.
+		pause(time.Duration(rng.Int64N(int64(2 * gap))))
 		for _, line := range c.kill() {
 			got := note(t, acked, line)
 			total += got

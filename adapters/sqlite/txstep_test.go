@@ -220,6 +220,7 @@ func TestTxStepUninterruptible(t *testing.T) {
 	b, db := txStore(t)
 	shortDeadline(b, 50*time.Millisecond)
 	b.writer.guard.grace = time.Millisecond
+	b.cfg.busyTimeout = time.Minute // the statement holds the lock until it ends, on a busy machine for long
 	bad, good := change("bad", "f1", 1), change("good", "f2", 1)
 	bad.Tx = func(_ context.Context, tx *sql.Tx) error {
 		_ = pay("bad")(context.Background(), tx)

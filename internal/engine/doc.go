@@ -4,7 +4,8 @@
 // # Parts
 //
 //   - Engine: one per opened Backend and process, shared by all workflows built on it.
-//   - Flow: one running workflow: its roles, its due pump, its share of the workers.
+//   - Flow: one running workflow: its roles, its due pump, its share of the workers, and the duties that go on beside them: looking for runs in
+//     statuses that the program lacks (evolve.go), erasing what has ended long ago (retention.go).
 //   - committer: bundles the changes of many runs into one commit. Whoever finds it idle leads; a lone change never waits.
 //   - dispatcher: knows how far the log was read, routes each entry to its role. Own commits are routed straight from memory by
 //     whoever led them; the dispatcher's goroutine reads only what others committed, and what a role was too full to take.
@@ -15,6 +16,9 @@
 //     there is nothing to watch.
 //   - due pump: one goroutine per flow while something of it has a due time. The stored rows are the truth; a few thousand of the next
 //     are in memory.
+//   - Act: work on a run in its caller's goroutine, by the rules of a step: a callback, or a signal that the run accepts at once. Signals that
+//     have to wait are deliveries (signal.go).
+//   - operator.go: actions by run id, from flows and from processes without one.
 //
 // # States of a delivery in memory
 //
@@ -34,7 +38,11 @@
 // # How it fails
 //
 // A change that the store refuses fails its own delivery. After every failed commit, and after every conflict, the log is read: something may have
-// been stored without an answer. What lost against another commit and still has something to say (a timer of the same visit) looks at the run anew. A store that fails as a whole leaves changes stalled; they are tried
-// again until it heals or the flow stops, and user code does not run again for that. A process that dies leaves cursors
-// behind what was done: those entries come again, and those overtaken are passed over.
+// been stored without an answer. What lost against another commit and still has something to say (a timer of the same visit, a signal, a callback)
+// looks at the run anew. A store that fails as a whole leaves changes stalled; they are tried again until it heals or the flow stops, and user code
+// does not run again for that. A process that dies leaves cursors behind what was done: those entries come again, and those overtaken are passed over.
+//
+// A signal is either handled, with its version stored, before its sender hears of it, or it is a row. A row without a due time was parked
+// against the version of the run that it was judged by, so the entry of the next version finds it: no wake-up is lost, and nothing polls. Where rows
+// are volatile, what has to last (later starts, signals that wait) is refused.
 package engine

@@ -68,6 +68,27 @@ func (e *RetryAfterError) Error() string { return fmt.Sprintf("%v (retry after %
 // Unwrap returns the inner error.
 func (e *RetryAfterError) Unwrap() error { return e.Err }
 
+// toldError is an error of user code as a logger gets it: its text was made safe, and it matches all that the error matches.
+type toldError struct {
+	text string
+	err  error
+}
+
+// Error returns the text.
+func (e *toldError) Error() string { return e.text }
+
+// Is asks the error, which may panic.
+func (e *toldError) Is(target error) (is bool) {
+	defer func() { _ = recover() }()
+	return errors.Is(e.err, target)
+}
+
+// As asks the error, which may panic.
+func (e *toldError) As(target any) (is bool) {
+	defer func() { _ = recover() }()
+	return errors.As(e.err, target)
+}
+
 // LaterError is the answer of a timeout's handler that has nothing to do yet: it is called again after the time, and nothing has failed.
 type LaterError struct{ After time.Duration }
 

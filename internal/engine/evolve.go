@@ -1,9 +1,12 @@
 package engine
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/stillwater-go/workflow/backend"
 	"github.com/stillwater-go/workflow/internal/machine"
@@ -72,17 +75,30 @@ func unfinished() backend.RecordFilter {
 }
 
 // evolve brings the stored runs in line with the program: those in a renamed status get the new one, those in a status that the program
-// lacks are paused, and those that an earlier program paused for that reason go on where this one has the status. It runs once for every
-// grant of roles, and touches only runs of roles that are held.
-func (f *Flow) evolve(ctx context.Context) {
-	if err := f.evolveAll(ctx); err != nil && ctx.Err() == nil {
-		f.logError(&backend.Error{Op: "look for runs in statuses that the program lacks", Workflow: f.spec.Name, Err: err,
-			Hint: "looked for again at the next start"})
+// lacks are paused, those that an earlier program paused for that reason go on where this one has the status, and signals that earlier
+// programs parked are delivered where this one accepts them. It is done for every grant of roles, and touches only runs of roles that are
+// held. A failure is tried again while the grant lasts.
+func (f *Flow) evolve(ctx context.Context, grant context.Context) {
+	told := false
+	for wait := 100 * time.Millisecond; ; wait = min(2*wait, time.Minute) {
+		err := f.evolveAll(ctx, !told)
 		f.engine.say()
+		if err == nil || ctx.Err() != nil || grant.Err() != nil {
+			return
+		}
+		if !told {
+			told = true
+			f.logError(&backend.Error{Op: "look for runs of earlier programs", Workflow: f.spec.Name, Err: err, Hint: "tried again by itself"})
+			f.engine.say()
+		}
+		if !pause(ctx, wait) {
+			return
+		}
 	}
 }
 
-func (f *Flow) evolveAll(ctx context.Context) error {
+// evolveAll goes through all runs that the program may have to bring in line. tell says that what it finds is to be logged.
+func (f *Flow) evolveAll(ctx context.Context, tell bool) error {
 	counts, err := f.engine.finder().Count(ctx, f.spec.Name, unfinished())
 	if err != nil {
 		return err
@@ -92,32 +108,39 @@ func (f *Flow) evolveAll(ctx context.Context) error {
 		return err
 	}
 	for _, o := range orphans {
+		if !tell {
+			break
+		}
 		f.logError(&backend.Error{Op: "check statuses", Workflow: f.spec.Name,
 			Err:  fmt.Errorf("%s%d (%s), and %d unfinished runs are in it, such as %s", reasonUnknownStatus, o.Status, o.Description, o.Runs, strings.Join(o.Examples, ", ")),
 			Hint: "they are paused; declare the status again, or its new one by RenameStatus"})
 	}
 	f.engine.say()
 	paused := false
+	var failed []error
 	for _, c := range counts {
+		filters := []backend.RecordFilter{backend.FilterByStatus(c.Status), backend.FilterByRunState(c.RunState)}
 		switch {
 		case c.RunState == backend.RunStatePaused:
 			paused = true
 		case !f.spec.knows(c.Status):
-			filters := []backend.RecordFilter{backend.FilterByStatus(c.Status), backend.FilterByRunState(c.RunState)}
-			if err := f.evolveRuns(ctx, filters, f.outOfPlace); err != nil {
-				return err
-			}
+			failed = append(failed, f.evolveRuns(ctx, filters, f.outOfPlace))
+		case len(f.spec.Signals[c.Status]) > 0 && !f.engine.volatile:
+			failed = append(failed, f.evolveRuns(ctx, filters, f.parkedSignal))
 		}
 	}
-	if !paused {
-		return nil
+	if paused {
+		filters := []backend.RecordFilter{backend.FilterByRunState(backend.RunStatePaused), backend.FilterByReason(reasonUnknownStatus)}
+		failed = append(failed, f.evolveRuns(ctx, filters, f.backInPlace))
 	}
-	filters := []backend.RecordFilter{backend.FilterByRunState(backend.RunStatePaused), backend.FilterByReason(reasonUnknownStatus)}
-	return f.evolveRuns(ctx, filters, f.backInPlace)
+	return errors.Join(failed...)
 }
 
-// evolveRuns changes the runs that the filters find, page by page.
+// evolveRuns changes the runs that the filters find, page by page. The error is that of the first run that could not be changed; it holds up
+// no other.
 func (f *Flow) evolveRuns(ctx context.Context, filters []backend.RecordFilter, change func(ctx context.Context, rec *backend.Record) (*backend.Change, error)) error {
+	_, exact := f.engine.b.(backend.Finder)
+	var failed error
 	for after := int64(0); ; {
 		page, err := f.engine.finder().Find(ctx, backend.Query{WorkflowName: f.spec.Name, After: after, Limit: evolvePage, Filters: filters})
 		if err != nil {
@@ -129,21 +152,41 @@ func (f *Flow) evolveRuns(ctx context.Context, filters []backend.RecordFilter, c
 			if !f.holdsRoleOf(r.Record.RunID) {
 				continue
 			}
-			c, err := change(ctx, r.Record)
-			if err != nil {
-				return err
-			}
-			if c != nil {
+			switch c, err := change(ctx, r.Record); {
+			case err != nil:
+				failed = cmp.Or(failed, err)
+			case c != nil:
 				changes = append(changes, c)
 			}
 		}
-		if err := f.engine.CommitAll(ctx, changes); err != nil { // one that lost against another commit is judged by that one's entry
+		if err := f.engine.CommitAll(ctx, changes); err != nil {
 			return err
 		}
+		for _, c := range changes {
+			switch {
+			case c.Err == nil && !exact && c.Record != nil:
+				after-- // it is in the listing no more, and what lies behind it has moved up
+			case c.Err != nil && !errors.Is(c.Err, backend.ErrVersionConflict) && !errors.Is(c.Err, backend.ErrRecordNotFound):
+				failed = cmp.Or(failed, c.Err) // one that lost against another commit is judged by that one's entry
+			}
+		}
 		if len(page) < evolvePage {
-			return nil
+			return failed
 		}
 	}
+}
+
+// parkedSignal makes the earliest signal due that waits for a run and is accepted by this program, where an earlier program has parked it.
+func (f *Flow) parkedSignal(ctx context.Context, rec *backend.Record) (*backend.Change, error) {
+	queued, err := f.signalsOf(ctx, rec.RunID)
+	if err != nil || len(queued) == 0 {
+		return nil, err
+	}
+	d, ok := armSignal(f.spec, rec, queued, f.spec.Clock.Now())
+	if !ok {
+		return nil, nil
+	}
+	return &backend.Change{Hold: []backend.Delivery{d}, Expect: rec.Meta.Version}, nil
 }
 
 func (f *Flow) holdsRoleOf(runID string) bool {
@@ -222,8 +265,10 @@ func (e *Engine) strange(t *task) (*member, error) {
 	case c == nil:
 		return e.nothing(t), nil
 	}
-	t.role.flow.logError(&backend.Error{Op: "step", Workflow: t.role.flow.spec.Name, RunID: t.key.RunID,
-		Err: fmt.Errorf("%s%d (%s)", reasonUnknownStatus, t.rec.Status, t.rec.Meta.StatusDescription), Hint: "declare the status, or its new one by RenameStatus"})
+	if c.Record.RunState == backend.RunStatePaused { // a renamed status is no matter of concern
+		t.role.flow.logError(&backend.Error{Op: "step", Workflow: t.role.flow.spec.Name, RunID: t.key.RunID,
+			Err: fmt.Errorf("%s%d (%s)", reasonUnknownStatus, t.rec.Status, t.rec.Meta.StatusDescription), Hint: "declare the status, or its new one by RenameStatus"})
+	}
 	if t.mayHaveRow() {
 		c.Done = append(c.Done, t.key)
 	}

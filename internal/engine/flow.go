@@ -307,7 +307,7 @@ func (f *Flow) take(g backend.Grant) {
 	}
 	context.AfterFunc(g.Context, func() { f.lose(g, grant) })
 	e.wakeDispatcher()
-	f.wg.Go(func() { f.evolve(f.ctx) })
+	f.wg.Go(func() { f.evolve(f.ctx, g.Context) })
 }
 
 // lose drops the windows of roles that another process holds now.

@@ -32,6 +32,9 @@ func (e *Engine) prepare(t *task) (*member, error) {
 		}
 		t.rec = rec
 		if m, err := e.place(t); m != nil || err != nil {
+			if err != nil {
+				t.rec = nil // it has not been placed: a hook may be about another version, a signal has no handler yet
+			}
 			return m, err
 		}
 	}
@@ -84,6 +87,9 @@ func (e *Engine) adopt(t *task) (*member, error) {
 	}
 	if t.stored && !found { // its effect is stored already, and the answer was lost
 		return letGo(t), nil
+	}
+	if t.kind == kindStep && !found && t.rec != nil && t.rec.Meta.Visit == 1 {
+		t.rec = nil // it may have waited for its start: who took that row away has moved the run on
 	}
 	return nil, nil
 }

@@ -5,12 +5,13 @@ package engine
 //
 //	accepted at once, nothing before it: handled in the sender's goroutine, no row at all
 //	otherwise                            a row
-//	    due        : it is handled
-//	    no due time: the run's status does not accept it, or an earlier one goes first
+//	    due        : it is handled, or parked, by whoever holds the run's role
+//	    no due time: parked; the run's status does not accept it, or an earlier one goes first
 //
 // Every signal that is taken makes a version, also where its handler leaves the run as it is. The entry of each version makes the earliest
 // waiting signal due that the status accepts (rearm). A row loses its due time only against the version of the run that it was
-// judged by (Change.Expect), so the entry of the next version always finds it.
+// judged by (Change.Expect), so the entry of the next version always finds it. A program that takes the role looks at what earlier ones
+// have parked (see Flow.evolve).
 
 import (
 	"context"
@@ -49,6 +50,21 @@ const (
 	SignalTooLate
 )
 
+// String returns the state's name.
+func (s SignalState) String() string {
+	switch s {
+	case SignalApplied:
+		return "applied"
+	case SignalQueued:
+		return "queued"
+	case SignalDuplicate:
+		return "duplicate"
+	case SignalTooLate:
+		return "too late"
+	}
+	return "unknown"
+}
+
 // MaxSignals bounds the signals of one run that wait.
 const MaxSignals = 1000
 
@@ -58,7 +74,8 @@ var ErrTooManySignals = errors.New("too many signals wait")
 // Signal hands a signal to the run that find reads. It returns what became of it, and the run as it was seen last. With an error nothing is
 // stored, unless it wraps backend.ErrOutcomeUnknown. ErrFinished comes with SignalTooLate.
 func (f *Flow) Signal(ctx context.Context, find func(ctx context.Context) (*backend.Record, error), s Signal) (SignalState, *backend.Record, error) {
-	failures := 0
+	var tried Acted
+	var failed error // why the attempt here came to nothing: there is one only
 	for conflicts := 0; ; {
 		rec, err := find(ctx)
 		if err != nil {
@@ -75,27 +92,34 @@ func (f *Flow) Signal(ctx context.Context, find func(ctx context.Context) (*back
 			return 0, rec, err
 		}
 		accepts := f.spec.Signals[rec.Status][s.Name] != nil && rec.RunState.Moving()
-		if accepts && len(queued) == 0 && failures == 0 {
-			done, err := f.applySignal(ctx, find, rec, s)
+		if accepts && len(queued) == 0 && failed == nil {
+			tried, failed = f.applySignal(ctx, find, rec, s)
 			switch {
-			case err == nil:
-				return SignalApplied, done.Record, nil
-			case errors.Is(err, backend.ErrDuplicateSignal):
+			case failed == nil:
+				return SignalApplied, tried.Record, nil
+			case errors.Is(failed, backend.ErrDuplicateSignal):
 				return SignalDuplicate, rec, nil
-			case done.Attempts == 0 && !errors.Is(err, backend.ErrVersionConflict) && !errors.Is(err, errNotAccepted):
-				return 0, rec, err // the store's failure, or ctx's end
+			case tried.Attempts == 0 && !errors.Is(failed, backend.ErrVersionConflict) && !errors.Is(failed, errNotAccepted):
+				return 0, rec, failed // the store's failure, or ctx's end
 			}
-			failures = done.Attempts
 			continue // it failed, or the run moved: the row takes it from here
 		}
-		if len(queued) >= MaxSignals {
+		switch {
+		case len(queued) >= MaxSignals:
 			return 0, rec, fmt.Errorf("%w: %d", ErrTooManySignals, len(queued))
-		}
-		if f.engine.volatile {
+		case f.engine.volatile && failed != nil && !errors.Is(failed, errNotAccepted):
+			return 0, rec, failed
+		case f.engine.volatile:
 			return 0, rec, errVolatile("a signal that the run's status does not accept yet")
 		}
-		err = f.engine.Commit(ctx, f.queueSignal(rec, s, accepts, failures))
+		c := f.queueSignal(rec, s)
+		if tried.Attempts > 0 && accepts {
+			f.queueFailed(c, rec, f.spec.Signals[rec.Status][s.Name].Policy, tried.Attempts, failed)
+		}
+		err = f.engine.Commit(ctx, c)
 		switch {
+		case err == nil && c.Record != nil:
+			return SignalQueued, c.Record, nil
 		case err == nil:
 			return SignalQueued, rec, nil
 		case errors.Is(err, backend.ErrDuplicateSignal):
@@ -138,23 +162,37 @@ func (f *Flow) applySignal(ctx context.Context, find func(ctx context.Context) (
 	})
 }
 
-// queueSignal makes the row of a signal: due at once where the run accepts it, and without a due time where it does not yet.
-func (f *Flow) queueSignal(rec *backend.Record, s Signal, accepts bool, failures int) *backend.Change {
+// queueSignal makes the row of a signal. It is due at once also where this program sees that the run does not accept it yet: whoever holds
+// the run's role has the last word, with a program that may be another.
+func (f *Flow) queueSignal(rec *backend.Record, s Signal) *backend.Change {
 	now := f.spec.Clock.Now()
-	d := backend.Delivery{
+	return &backend.Change{SignalID: s.ID, Expect: rec.Meta.Version, Wake: true, Hold: []backend.Delivery{{
 		DeliveryKey:  backend.DeliveryKey{RunID: rec.RunID, Receiver: signalReceiver(s.Name), Version: f.engine.arrival(now)},
 		WorkflowName: f.spec.Name, Bucket: backend.BucketOf(rec.RunID, backend.DefaultBuckets),
-		State: backend.DeliveryQueued, Attempts: failures, Data: signalData(s),
+		State: backend.DeliveryQueued, Due: now, Data: signalData(s),
+	}}}
+}
+
+// queueFailed completes the row of a signal whose first attempts failed in the sender's goroutine: it backs off, or pauses its run, as its
+// policy says.
+func (f *Flow) queueFailed(c *backend.Change, rec *backend.Record, policy machine.Policy, attempts int, err error) {
+	d, now := &c.Hold[0], f.spec.Clock.Now()
+	failure := machine.Failure{Attempts: attempts}
+	failure.Permanent, failure.After, _ = classify(err)
+	decision := machine.Retry(policy, failure, f.engine.chance(f.spec))
+	d.State, d.Attempts, d.FirstAt, d.LastError = backend.DeliveryBackingOff, attempts, now, backend.Cut(safeText(err))
+	if d.Due = now.Add(decision.Wait); !decision.GiveUp {
+		return
 	}
-	if accepts {
-		d.Due = now
-		if failures > 0 {
-			policy := f.spec.Signals[rec.Status][s.Name].Policy
-			d.FirstAt, d.State = now, backend.DeliveryBackingOff
-			d.Due = now.Add(machine.Retry(policy, machine.Failure{Attempts: failures}, f.engine.chance(f.spec)).Wait)
-		}
+	next, perr := machine.Pause(rec, backend.PausedByEngine, fmt.Sprintf("gave up after %d attempts: %s", attempts, d.LastError), now)
+	if perr != nil {
+		return // it moves: that was looked at
 	}
-	return &backend.Change{Hold: []backend.Delivery{d}, SignalID: s.ID, Expect: rec.Meta.Version, Wake: accepts}
+	d.State, d.Due, d.Attempts = backend.DeliveryHeld, time.Time{}, 0
+	c.Record, c.From, c.Cause, c.Expect = next, machine.At(rec), backend.CauseEngine, 0
+	if f.spec.AutoResume > 0 {
+		c.Hold = append(c.Hold, f.resumeRow(next, now))
+	}
 }
 
 // arrival numbers signals by the time of their arrival. Those of one process that come in one moment are numbered on.
@@ -217,9 +255,14 @@ func (e *Engine) placeSignal(t *task) (*member, error) {
 	}
 	mine := backend.Delivery{DeliveryKey: t.key}
 	for _, d := range queued {
-		if compareSignals(d, mine) < 0 && spec.Signals[rec.Status][signalName(d.Receiver)] != nil {
-			return e.parkSignal(t), nil // the version that the earlier one makes brings this one back
+		if compareSignals(d, mine) >= 0 || spec.Signals[rec.Status][signalName(d.Receiver)] == nil {
+			continue
 		}
+		m := e.parkSignal(t) // the version that the earlier one makes brings this one back
+		if first, ok := armSignal(spec, rec, queued, spec.Clock.Now()); ok {
+			m.change.Hold = append(m.change.Hold, first) // it was parked by a program whose status did not accept it
+		}
+		return m, nil
 	}
 	t.actor, t.payload, err = parseSignalData(t.data)
 	t.handler = h

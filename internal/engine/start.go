@@ -83,7 +83,9 @@ func (e *Engine) expire(t *task, now time.Time) *member {
 	case t.rec.RunState.Finished() || deadline.IsZero():
 		return e.nothing(t)
 	case deadline.After(now): // it was moved
-		return e.postpone(t, deadline, backend.DeliveryTimer)
+		m := e.postpone(t, deadline, backend.DeliveryTimer)
+		m.change.Expect = t.rec.Meta.Version // it may be moved once more
+		return m
 	}
 	next, err := machine.Cancel(t.rec, "its deadline "+deadline.UTC().Format(time.RFC3339)+" has passed", now)
 	if err != nil {

@@ -256,7 +256,7 @@ func (e *Engine) failed(t *task, err error) member {
 		return member{change: c, task: t, kind: kindHold}
 	}
 	t.role.flow.logError(&backend.Error{Op: "give up " + string(t.key.Receiver), Workflow: spec.Name, RunID: t.key.RunID,
-		Err: errors.New(attempt.Error), Hint: fmt.Sprintf("%d attempts", attempt.Number)})
+		Err: &toldError{text: attempt.Error, err: err}, Hint: fmt.Sprintf("%d attempts", attempt.Number)})
 	if t.pauses() {
 		reason := fmt.Sprintf("gave up after %d attempts: %s", attempt.Number, attempt.Error)
 		if next, perr := machine.Pause(t.rec, backend.PausedByEngine, reason, now); perr == nil {

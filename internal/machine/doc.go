@@ -7,22 +7,24 @@
 //	  trigger
 //	     |
 //	     v
-//	Initiated ---step, callback, timeout---> Running ---into a terminal status---> Completed
-//	     |   \                                 |  ^                                    |
-//	     |    `---------pause-----------.      |  | resume                             |
-//	     |                               v     v  |                                    |
-//	     |                               Paused --'                                    |
-//	     |                                 |                                           |
-//	     `-------------cancel--------------+----cancel----> Cancelled                  |
-//	                                                            |                      |
-//	                                                            `---- delete data -----+
-//	                                                                                   v
-//	                              DataDeleted <--the data is scrubbed-- RequestedDataDeleted
+//	Initiated ---step, callback, signal, timeout---> Running ---into a terminal status---> Completed
+//	     |   \                                         |  ^ ^                                   |   |
+//	     |    `------------pause---------------.       |  | `---------force---------------------+   |
+//	     |                                      v      v  | resume                              |   |
+//	     |                                      Paused ---'                                     |   |
+//	     |                                        |                                             |   |
+//	     `-----------cancel or deadline-----------+-------> Cancelled ------------force---------'   |
+//	                                                            |                                   |
+//	                                                            `---------- delete data ------------+
+//	                                                                                                v
+//	                                       DataDeleted <---the data is scrubbed--- RequestedDataDeleted
 //
 // Every arrow is one new version. A failed attempt is none: it changes its delivery (see Retry), not the run. A paused run
 // remembers who paused it, and the engine resumes only what the engine paused.
 //
-// An operator's override (Force) leads from any state but the last two into Running, or into Completed where nothing leads out of the status.
+// Force, an operator's override or a rename of the program's, leads from any state but the last two into Running, or into Completed where nothing
+// leads out of the status; of its arrows the picture has those that bring back what had ended. Cancel is for Running too. Data that was deleted may be
+// asked to be deleted again.
 //
 // # How it fails
 //
