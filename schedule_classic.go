@@ -22,6 +22,7 @@ type classicSchedules struct {
 	log         *logger
 	counter     ErrorCounter
 	policy      machine.Policy
+	noJitter    bool
 	stopTimeout time.Duration
 	hold        func(ctx context.Context, role engine.Role, fn func(held context.Context))
 	// newest is when the foreign id's newest run was made; the zero time where there is none.
@@ -51,7 +52,7 @@ type classicSchedule struct {
 func newClassicSchedules[Type any, Status StatusType](w *Workflow[Type, Status], s *schedules[Type]) *classicSchedules {
 	return &classicSchedules{
 		workflow: w.name, clock: w.clock, log: w.log, counter: w.opts.errorCounter, policy: w.opts.defaults.policy().WithDefaults(),
-		stopTimeout: w.opts.stopTimeout, all: make(map[string]*classicSchedule),
+		noJitter: w.opts.noJitter, stopTimeout: w.opts.stopTimeout, all: make(map[string]*classicSchedule),
 		hold: func(ctx context.Context, role engine.Role, fn func(context.Context)) { w.flow.Singleton(ctx, role, fn) },
 		newest: func(ctx context.Context, foreignID string) (time.Time, error) {
 			rec, err := w.flow.Engine().Backend().Latest(ctx, w.name, foreignID)
@@ -266,7 +267,11 @@ func (c *classicSchedules) persist(ctx context.Context, id string, since time.Ti
 			c.count(id, err)
 			wait = policy.MaxBackOff // for a permanent failure
 			if !f.Permanent {
-				wait = machine.Retry(policy, machine.Failure{Attempts: failures, After: f.After}, rand.Float64()).Wait
+				chance := 1.0
+				if !c.noJitter {
+					chance = rand.Float64()
+				}
+				wait = machine.Retry(policy, machine.Failure{Attempts: failures, After: f.After}, chance).Wait
 			}
 		}
 		if !c.sleep(ctx, wait) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -162,6 +163,54 @@ func TestClassicSchedulesAreNotStored(t *testing.T) {
 			t.Errorf("%s: %v, want ErrUnsupported", what, err)
 		}
 	}
+}
+
+// lentRoles is a scheduler that takes its roles back when the test says so, and gives them out again at once.
+type lentRoles struct {
+	mu    sync.Mutex
+	takes []context.CancelFunc
+}
+
+func (r *lentRoles) Await(ctx context.Context, _ string) (context.Context, context.CancelFunc, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	held, take := context.WithCancel(ctx)
+	r.takes = append(r.takes, take)
+	return held, take, ctx.Err()
+}
+
+func (r *lentRoles) takeAll() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, take := range r.takes {
+		take()
+	}
+	r.takes = nil
+}
+
+// TestClassicScheduleFiresOnceWhenItsRoleComesBack: the predecessor fired at once, from what it remembered.
+func TestClassicScheduleFiresOnceWhenItsRoleComesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin, parts, roles := time.Now(), newPlainParts(), &lentRoles{}
+		w := three("lent clock").Build(parts.stream, parts.store, roles, workflow.WithLogger(&quietLog{}))
+		var asked slots
+		schedule(t, w, "f", "@hourly")
+		schedule(t, w, "no", "@hourly", workflow.WithSlotFilter[object, status](func(_ context.Context, slot time.Time) (bool, error) {
+			asked.add(slot)
+			return false, nil
+		}))
+		w.Run(context.Background())
+		for range 8 {
+			pass(30 * time.Minute)
+			roles.takeAll()
+			synctest.Wait()
+		}
+		wantTimes(t, "the runs", parts.started(t, "lent clock", "f", begin), time.Hour, 2*time.Hour, 3*time.Hour, 4*time.Hour)
+		if n := len(asked.take()); n != 4 {
+			t.Errorf("a filter that says no was asked %d times about 4 slots", n)
+		}
+		w.Stop()
+	})
 }
 
 // failureCount counts the failures that it is told of.
