@@ -40,7 +40,8 @@ type stillness struct {
 	GoroutinesAt int           // at the beginning of the measurement
 }
 
-// TestIdle has 100 workflows of five steps become idle in a process of their own, and measures what that process still does. (G10)
+// TestIdle has 100 workflows of five steps become idle in a process of their own, with hooks, connectors, a retention, and runs that wait for signals,
+// timers, starts and deadlines a year ahead, and measures what that process still does. (G10)
 func TestIdle(t *testing.T) {
 	seconds := number(t, envIdle, 3)
 	for _, on := range []string{"memory", "sqlite"} {
@@ -92,7 +93,14 @@ type idleStatus int
 
 func (s idleStatus) String() string { return fmt.Sprintf("Stage %d", int(s)) }
 
-const idleLast idleStatus = 6
+// A run goes from 1 to idleLast. One that starts in idleWaits waits: for a signal, for a timer in a year; then it comes to idleThen.
+const (
+	idleLast idleStatus = iota + 6
+	idleWaits
+	idleThen
+)
+
+const idleYear = 365 * 24 * time.Hour
 
 // workIdle is the life of the idle process; before is what it does first.
 func workIdle(before func(ctx context.Context, store backend.Backend) (transitions int, err error)) int {
@@ -149,11 +157,15 @@ func tire(ctx context.Context, store backend.Backend) (transitions int, err erro
 		}
 		b.AddConnector("outside", memstreamer.NewConnector([]workflow.ConnectorEvent{{ID: "1", ForeignID: "1"}, {ID: "2", ForeignID: "2"}}),
 			func(context.Context, workflow.API[parcel, idleStatus], *workflow.ConnectorEvent) error { return nil }) // it is idle too, behind its last event
-		w, err := b.BuildOn(store)
+		waits(b)
+		w, err := b.BuildOn(store, workflow.WithRetention(idleYear))
 		if err != nil {
 			return 0, err
 		}
 		w.Run(ctx)
+		if err := leaveWaiting(ctx, w); err != nil {
+			return 0, err
+		}
 		for n := range idleRuns {
 			group.Go(func() {
 				id := fmt.Sprint(n)
@@ -174,4 +186,42 @@ func tire(ctx context.Context, store backend.Backend) (transitions int, err erro
 	}
 	group.Wait()
 	return transitions, err
+}
+
+// waits adds what an idle workflow waits for.
+func waits(b *workflow.Builder[parcel, idleStatus]) {
+	type run = workflow.Run[parcel, idleStatus]
+	handle := func(to idleStatus) workflow.SignalFunc[int, parcel, idleStatus] {
+		return func(context.Context, *run, int) (idleStatus, error) { return to, nil }
+	}
+	workflow.AddSignal(b, idleWaits, workflow.NewSignal[int]("then"), handle(idleThen), idleThen)
+	workflow.AddSignal(b, idleThen, workflow.NewSignal[int]("last"), handle(idleLast), idleLast)
+	for range 3 {
+		b.AddTimeout(idleWaits, workflow.DurationTimerFunc[parcel, idleStatus](idleYear), func(context.Context, *run, time.Time) (idleStatus, error) {
+			return idleThen, nil
+		}, idleThen)
+	}
+	hook := func(context.Context, *workflow.TypedRecord[parcel, idleStatus]) error { return nil }
+	b.OnComplete(hook)
+	b.OnAnyStatus(hook)
+	b.OnRunStateChange(hook)
+}
+
+// leaveWaiting starts runs that wait for a long time: one has a signal that came too early, one is paused.
+func leaveWaiting(ctx context.Context, w *workflow.Workflow[parcel, idleStatus]) error {
+	in := workflow.WithStartingPoint[parcel](idleWaits)
+	late := workflow.WithStartAfter[parcel, idleStatus](idleYear)
+	started, err := w.TriggerMany(ctx,
+		workflow.Start[parcel, idleStatus]{ForeignID: "waits", Options: []workflow.TriggerOption[parcel, idleStatus]{in, workflow.WithRunTimeout[parcel, idleStatus](idleYear)}},
+		workflow.Start[parcel, idleStatus]{ForeignID: "later", Options: []workflow.TriggerOption[parcel, idleStatus]{late}},
+		workflow.Start[parcel, idleStatus]{ForeignID: "early", Options: []workflow.TriggerOption[parcel, idleStatus]{in}},
+		workflow.Start[parcel, idleStatus]{ForeignID: "paused", Options: []workflow.TriggerOption[parcel, idleStatus]{in}},
+	)
+	if err != nil {
+		return err
+	}
+	if r, err := w.SignalRun(ctx, started[2].RunID, "last", nil, workflow.WithSignalID("1")); err != nil || r.State != workflow.SignalQueued {
+		return fmt.Errorf("an early signal: %v, %w", r.State, err)
+	}
+	return w.RunStateController(started[3].RunID).Pause(ctx, "wait")
 }
