@@ -42,7 +42,12 @@ const maxDue = 4096
 type dueHeap []*dueItem
 
 func (h dueHeap) Len() int           { return len(h) }
-func (h dueHeap) Less(i, j int) bool { return h[i].d.Due.Before(h[j].d.Due) }
+func (h dueHeap) Less(i, j int) bool {
+	if a, b := h[i].d.Due, h[j].d.Due; !a.Equal(b) {
+		return a.Before(b)
+	}
+	return h[i].d.Version < h[j].d.Version // a run's earlier events first
+}
 func (h dueHeap) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
 	h[i].at, h[j].at = i, j

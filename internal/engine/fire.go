@@ -49,6 +49,7 @@ func (r *role) fire(it *dueItem, now time.Time) {
 		r.push(t)
 		return
 	case head != nil && head.key.Version > t.key.Version && head.phase.Load() == phaseWaiting: // the earlier one goes first
+		t.verify = t.verify || it.t == nil // there may be one in the store that is earlier still
 		for p := head; p.next != nil; p = p.next {
 			if n := p.next; n.key.Version == t.key.Version { // it stands behind the later one
 				if n.phase.Load() != phaseWaiting {
