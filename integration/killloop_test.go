@@ -16,6 +16,7 @@ const (
 	reportEvery   = 100
 	roundKills    = 500 // kills that one store sees; the next round begins with a new one
 	readyWithin   = time.Minute
+	longLife      = 2 * time.Second // of a few workers: cursors are stored once a second, so that the others all begin where these have ended
 	saidUpTo      = 80              // acknowledgements after which a worker is killed
 	saidWithin    = 2 * time.Second // and when it is killed if it has not made as many
 )
@@ -141,15 +142,17 @@ func (r *rig) start() *slot {
 // it comes to something on a slow machine too.
 func (r *rig) killOne(s *slot) {
 	within := killWithin
-	switch r.random.IntN(4) {
-	case 0, 1:
+	switch n := r.random.IntN(100); {
+	case n < 4:
+		within = longLife
+	case n < 50:
 		select {
 		case <-s.ready:
 		case <-s.child.exited:
 		case <-time.After(readyWithin):
 			r.t.Fatalf("the worker is not ready after %v: %s", readyWithin, &s.child.stderr)
 		}
-	case 2:
+	case n < 75:
 		enough := time.After(saidWithin)
 		for n := r.random.IntN(saidUpTo); n > 0; n-- {
 			select {
