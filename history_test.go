@@ -176,10 +176,12 @@ func TestWaitingSaysWhy(t *testing.T) {
 
 	id = start("lost", statusC)
 	must(t, untyped.ForceStatus(ctxFor(t), id, 77, ""))
-	eventually(t, "it waits for a program", func() bool {
-		why, err := w.Waiting(ctxFor(t), id)
-		return err == nil && why.Kind == workflow.WaitsForCode && strings.Contains(why.String(), "77")
-	})
+	awaitRecord(t, on, id, paused) // this program has no such status
+	check(id, workflow.WaitsForResume, "by the engine", "no status 77")
+	w.Stop()
+	id = start("nobody works", statusC)
+	must(t, untyped.ForceStatus(ctxFor(t), id, 77, ""))
+	check(id, workflow.WaitsForCode, "77")
 	if _, err := w.Waiting(ctxFor(t), "nobody"); !errors.Is(err, workflow.ErrRecordNotFound) {
 		t.Errorf("no run: %v", err)
 	}
