@@ -41,7 +41,7 @@ const maxDue = 4096
 
 type dueHeap []*dueItem
 
-func (h dueHeap) Len() int           { return len(h) }
+func (h dueHeap) Len() int { return len(h) }
 func (h dueHeap) Less(i, j int) bool {
 	if a, b := h[i].d.Due, h[j].d.Due; !a.Equal(b) {
 		return a.Before(b)
