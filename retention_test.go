@@ -149,3 +149,36 @@ func TestRetentionNeedsAnEraser(t *testing.T) {
 		t.Errorf("BuildOn: %v", err)
 	}
 }
+
+// TestACleanUpThatHangsDoesNotAddUp: however long it hangs, it is one handler that is given up, and no reason to stop everything else.
+func TestACleanUpThatHangsDoesNotAddUp(t *testing.T) {
+	bubble(t, func(t *testing.T, on *memory.Backend) {
+		free := make(chan struct{})
+		w := build(t, on, three("hangs"), workflow.WithRetention(time.Hour), workflow.WithDefaultOptions(workflow.AttemptDeadline(time.Second)),
+			workflow.WithCleanUp(func(_ context.Context, r *workflow.TypedRecord[object, status]) error {
+				if r.ForeignID == "hangs" {
+					<-free
+				}
+				return nil
+			}))
+		id := trigger(t, w, "hangs")
+		fine := trigger(t, w, "fine")
+		pass(10 * time.Hour)
+		if err := w.Health(); err != nil {
+			t.Errorf("one clean-up hangs: %v", err)
+		}
+		if _, err := on.Lookup(ctxFor(t), fine); !errors.Is(err, workflow.ErrRecordNotFound) {
+			t.Errorf("the run beside it: %v, want ErrRecordNotFound", err)
+		}
+		trigger(t, w, "later")
+		pass(time.Minute)
+		if rec, err := on.Latest(ctxFor(t), w.Name(), "later"); err != nil || rec.RunState != backend.RunStateCompleted {
+			t.Errorf("a run that came later: %+v, %v", rec, err)
+		}
+		close(free)
+		pass(time.Hour)
+		if _, err := on.Lookup(ctxFor(t), id); !errors.Is(err, workflow.ErrRecordNotFound) {
+			t.Errorf("after its clean-up: %v, want ErrRecordNotFound", err)
+		}
+	})
+}

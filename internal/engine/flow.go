@@ -27,6 +27,8 @@ type Flow struct {
 	cancel     context.CancelFunc
 	endWatch   func() bool
 
+	cleaning sync.Map // the ids of runs whose clean-up has not returned
+
 	// guarded by Engine.mu
 	due      *dues
 	retains  bool // the retention duty runs

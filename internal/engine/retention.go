@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stillwater-go/workflow/backend"
+	"github.com/stillwater-go/workflow/internal/machine"
 )
 
 // Retention says when finished runs are erased.
@@ -105,7 +106,7 @@ func (f *Flow) readyToErase(ctx context.Context, rec *backend.Record) (bool, err
 	if f.spec.Retention.CleanUp.Run == nil {
 		return true, nil
 	}
-	if _, err := f.callApart(ctx, &f.spec.Retention.CleanUp, &Attempt{Record: rec, Number: 1, engine: f.engine}); err != nil {
+	if err := f.cleanUp(ctx, rec); err != nil {
 		return false, fmt.Errorf("clean up after run %s: %w", rec.RunID, err)
 	}
 	return true, nil
@@ -114,6 +115,23 @@ func (f *Flow) readyToErase(ctx context.Context, rec *backend.Record) (bool, err
 // tells reports whether the receiver is a hook that this program has: one that it has dropped keeps no run.
 func (f *Flow) tells(r backend.Receiver) bool {
 	return slices.ContainsFunc(f.spec.Hooks, func(h *Hook) bool { return h.Receiver() == r })
+}
+
+// cleanUp calls the clean-up of a run, unless the last one hangs still: it is tried again for ever, and must not add up.
+func (f *Flow) cleanUp(ctx context.Context, rec *backend.Record) error {
+	if _, hangs := f.cleaning.LoadOrStore(rec.RunID, nil); hangs {
+		return errors.New("the last one ignores the end of its context, and has not returned")
+	}
+	h := f.spec.Retention.CleanUp
+	h.Run = func(ctx context.Context, a *Attempt) (machine.Answer, error) {
+		defer f.cleaning.Delete(rec.RunID)
+		return f.spec.Retention.CleanUp.Run(ctx, a)
+	}
+	_, err := f.callApart(ctx, &h, &Attempt{Record: rec, Number: 1, engine: f.engine})
+	if errors.Is(err, ErrStuckHandlers) {
+		f.cleaning.Delete(rec.RunID) // it was not called
+	}
+	return err
 }
 
 // atRest reports whether this process holds the run's role, has received all that it may have to tell of the run, and has nothing of it
