@@ -129,3 +129,31 @@ func TestRowsOfAHookThatComeDueInAnotherOrder(t *testing.T) {
 		}
 	})
 }
+
+// TestASignalBringsBackAnEarlierOne: one that comes due behind one that an earlier program has parked wakes it, and waits for it.
+func TestASignalBringsBackAnEarlierOne(t *testing.T) {
+	bubble(t, func(t *testing.T, on *memory.Backend) {
+		b := workflow.NewBuilder[object, status]("brought back by another")
+		b.AddStep(statusA, step(statusB), statusB)
+		workflow.AddSignal(b, statusB, remark, func(_ context.Context, r *run, text string) (status, error) {
+			r.Object.Trail = append(r.Object.Trail, text)
+			return statusB, nil
+		}, statusB)
+		w := build(t, on, b)
+		id := trigger(t, w, "f")
+		pass(time.Second)
+		c := &backend.Change{Hold: []backend.Delivery{{
+			DeliveryKey:  backend.DeliveryKey{RunID: id, Receiver: backend.SignalPrefix + "remark:0123456789abcdef", Version: 1},
+			WorkflowName: w.Name(), Bucket: backend.BucketOf(id, backend.DefaultBuckets), State: backend.DeliveryQueued, Data: []byte("\x00\"first\""),
+		}}}
+		if err := errors.Join(on.Commit(ctxFor(t), []*backend.Change{c}), c.Err); err != nil {
+			t.Fatal(err)
+		}
+		pass(time.Second)
+		send(t, remark, w, "f", "second", workflow.SignalQueued)
+		pass(time.Second)
+		if got := trail(t, on, id); !slices.Equal(got, []string{"first", "second"}) {
+			t.Errorf("the run has heard %q", got)
+		}
+	})
+}

@@ -200,7 +200,7 @@ func (v *verbs) program() *workflow.Builder[object, status] {
 		begin := v.begins[r.ForeignID]
 		v.mu.Unlock()
 		if r.Meta.Visit == 1 && time.Now().Before(begin) {
-			v.t.Errorf("run %s began %v early, in version %d", r.ForeignID, begin.Sub(time.Now()), r.Meta.Version)
+			v.t.Errorf("run %s began %v early, in version %d", r.ForeignID, time.Until(begin), r.Meta.Version)
 		}
 		return statusB, fails(r)
 	}, statusB).WithOptions(quickRetry(4)...)

@@ -169,8 +169,8 @@ func (e *Engine) complete(batch []*member, err error, self bool) {
 		e.readDueAgain()
 	}
 	for _, m := range batch {
-		if m.change.Err == nil && m.kind != kindHold && m.kind != kindClaim {
-			e.noteDues(m.change)
+		if m.change.Err == nil {
+			e.noteDues(m)
 		}
 		if m.task != nil && e.settle(m, err != nil) {
 			again = append(again, m)
@@ -193,16 +193,21 @@ func (e *Engine) complete(batch []*member, err error, self bool) {
 	e.say()
 }
 
-// noteDues tells the flow's pump which due rows a change has set and deleted; e.mu is held.
-func (e *Engine) noteDues(c *backend.Change) {
-	if len(c.Hold) == 0 && len(c.Done) == 0 {
+// noteDues tells the flow's pump which due rows a change has set and deleted, but for the one that its task waits for; e.mu is held.
+func (e *Engine) noteDues(m *member) {
+	c := m.change
+	held := c.Hold
+	if m.kind == kindHold || m.kind == kindClaim {
+		held = held[1:]
+	}
+	if len(held) == 0 && len(c.Done) == 0 {
 		return
 	}
 	for _, rt := range e.routes {
 		for _, k := range c.Done {
 			rt.flow.due.cancelled(k)
 		}
-		for _, d := range c.Hold {
+		for _, d := range held {
 			if d.WorkflowName == rt.flow.spec.Name {
 				rt.flow.due.add(d, nil)
 			}
