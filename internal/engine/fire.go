@@ -71,7 +71,9 @@ func (r *role) fire(it *dueItem, now time.Time) {
 		r.flow.due.add(it.d, t)
 		return
 	}
-	t.verify = true // there may be an earlier one in the store
+	// There may be an earlier one in the store, or its effect is stored already. A timer's row was there until now: whoever deletes it here takes it
+	// out of the heap, and elsewhere it goes with its visit, which the run's record tells.
+	t.verify = t.verify || t.kind != kindTimeout
 	r.enlane(t)
 }
 

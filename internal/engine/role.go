@@ -98,7 +98,8 @@ func (r *role) receive(en *backend.Entry) {
 		}
 	}
 	timers := len(spec.Timeouts[rec.Status]) > 0 && resumed(en) // also where a newer version of the same visit is here already
-	if rec.RunState.Moving() && (timers || len(spec.Signals[rec.Status]) > 0) {
+	signals := len(spec.Signals[rec.Status]) > 0 && en.Current  // else the newer version's own entry sees to it
+	if rec.RunState.Moving() && (timers || signals) {
 		r.receiveLane(en, unknownHandler(), kindRearm, receiverRearm, false)
 	}
 }
