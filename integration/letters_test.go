@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/stillwater-go/workflow"
@@ -57,7 +58,8 @@ const (
 
 var errClerk = errors.New("the clerk is out")
 
-// letterKind is how a letter's life is to go. It is drawn from its foreign id, so that every process knows it.
+// letterKind is how a letter's life is to go. It follows from its foreign id, so that every process knows it; the first bag of every life has
+// one of each.
 type letterKind int
 
 const (
@@ -68,7 +70,11 @@ const (
 )
 
 func kindOf(foreignID string) letterKind {
-	return letterKind(min(int(chance(foreignID, "kind")%8), int(letterOrdinary)))
+	var bag, n int
+	parts := strings.Split(foreignID, "-") // see postman.start
+	bag, _ = strconv.Atoi(parts[max(len(parts)-2, 0)])
+	n, _ = strconv.Atoi(parts[len(parts)-1])
+	return letterKind(min((bag*lettersInBag+n)%8, int(letterOrdinary)))
 }
 
 func startsLate(foreignID string) bool { return chance(foreignID, "late")%4 == 0 }

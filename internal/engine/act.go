@@ -69,9 +69,10 @@ func (f *Flow) Act(ctx context.Context, act Act) (Acted, error) {
 			done.Record, done.Moved = c.Record, true
 			return done, nil
 		case errors.Is(err, backend.ErrVersionConflict) && !failed:
-			if conflicts++; conflicts >= maxReread {
+			if !reread(ctx, conflicts) {
 				return done, err
 			}
+			conflicts++
 			continue
 		case !failed:
 			return done, err

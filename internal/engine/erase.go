@@ -30,7 +30,7 @@ func (e *Engine) Erase(ctx context.Context, o Operation) error {
 		if err == nil {
 			e.Erased(o.RunID)
 		}
-		if !errors.Is(err, backend.ErrVersionConflict) || try >= maxReread {
+		if !errors.Is(err, backend.ErrVersionConflict) || !reread(ctx, try) {
 			return err
 		}
 	}

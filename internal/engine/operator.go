@@ -4,14 +4,27 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"github.com/stillwater-go/workflow/backend"
 	"github.com/stillwater-go/workflow/internal/machine"
 )
 
-// maxReread bounds how often an operation that lost against other commits reads the run again.
-const maxReread = 16
+// maxReread bounds how often an operation that lost against other commits reads the run again: a second or so of a run that never rests.
+const maxReread = 100
+
+// reread reports whether an operation that lost for the try-th time, counted from zero, may go again. It lets others through first, for a while that
+// grows, so that many who want the same run do not lose against each other without end.
+func reread(ctx context.Context, try int) bool {
+	if try >= maxReread {
+		return false
+	}
+	if try < 2 {
+		return ctx.Err() == nil
+	}
+	return pause(ctx, time.Duration(rand.Int64N(int64(50*time.Microsecond)<<min(try, 8))))
+}
 
 // Operation is what an operator does to one run. It is done by the run's id, whoever works on the run, and needs no consumer in this
 // process.
@@ -103,7 +116,7 @@ func (e *Engine) operate(ctx context.Context, o Operation, make func(rec *backen
 			}
 		}
 		err = e.Commit(ctx, c)
-		if !errors.Is(err, backend.ErrVersionConflict) || try >= maxReread {
+		if !errors.Is(err, backend.ErrVersionConflict) || !reread(ctx, try) {
 			return c.Record, err
 		}
 	}

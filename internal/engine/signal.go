@@ -124,7 +124,7 @@ func (f *Flow) Signal(ctx context.Context, find func(ctx context.Context) (*back
 			return SignalQueued, rec, nil
 		case errors.Is(err, backend.ErrDuplicateSignal):
 			return SignalDuplicate, rec, nil
-		case errors.Is(err, backend.ErrVersionConflict) && conflicts < maxReread:
+		case errors.Is(err, backend.ErrVersionConflict) && reread(ctx, conflicts):
 			conflicts++
 		default:
 			return 0, rec, err
