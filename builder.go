@@ -183,6 +183,16 @@ func (b *Builder[Type, Status]) problem(format string, args ...any) {
 	b.problems = append(b.problems, fmt.Errorf(format, args...))
 }
 
+// beside reports options of something that stands beside the steps, where only steps and connectors have them.
+func (b *Builder[Type, Status]) beside(where string, o options) {
+	if o.parallelCount != 0 {
+		b.problem("%s: a parallel count is for steps and connectors", where)
+	}
+	if o.lag != 0 {
+		b.problem("%s: a consume lag is for steps and connectors", where)
+	}
+}
+
 // edges declares the moves out of a status.
 func (b *Builder[Type, Status]) edges(from Status, to []Status, kind graph.Kind) {
 	b.statuses[int(from)] = from

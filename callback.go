@@ -29,9 +29,7 @@ const (
 func (b *Builder[Type, Status]) CallbackOptions(from Status, opts ...Option) {
 	o := b.callbackOpts[from]
 	o.apply(opts)
-	if o.parallelCount != 0 || o.lag != 0 {
-		b.problem("CallbackOptions(%v): a callback has neither a parallel count nor a consume lag", from)
-	}
+	b.beside(fmt.Sprintf("CallbackOptions(%v)", from), o)
 	b.callbackOpts[from] = o
 }
 

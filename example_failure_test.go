@@ -28,7 +28,7 @@ func ExamplePermanent() {
 		log.Fatal(err)
 	}
 	fmt.Println(<-alarms)
-	// Output: order-1: gave up after 1 attempts: the card is stolen
+	// Output: order-1: gave up after 1 attempt: the card is stolen
 }
 
 // A gateway says when to come again.

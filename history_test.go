@@ -166,7 +166,7 @@ func TestWaitingSaysWhy(t *testing.T) {
 	check(id, workflow.WaitsForRetry, "attempt 1 of step failed", errTest.Error(), in(time.Hour))
 	id = start("permanent", statusOther)
 	awaitRecord(t, on, id, paused)
-	check(id, workflow.WaitsForResume, "by the engine", "gave up after 1 attempts", "resumed at "+in(time.Hour))
+	check(id, workflow.WaitsForResume, "by the engine", "gave up after 1 attempt", "resumed at "+in(time.Hour))
 	id = start("slow", statusOther)
 	heldIn(t, on, id, backend.DeliveryClaimed)
 	check(id, workflow.WaitsForAttempt, "attempt 1 of step")

@@ -35,12 +35,17 @@ const (
 
 // hookUpdater sets a hook's options.
 type hookUpdater[Type any, Status StatusType] struct {
-	hook *hookConfig[Type, Status]
+	builder *Builder[Type, Status]
+	verb    string
+	hook    *hookConfig[Type, Status]
 }
 
 // WithOptions sets the hook's options: backoff, attempts, deadline. What it leaves open keeps what an earlier call set, or the workflow's
-// default.
-func (h *hookUpdater[Type, Status]) WithOptions(opts ...Option) { h.hook.opts.apply(opts) }
+// default. A parallel count or a lag is a mistake.
+func (h *hookUpdater[Type, Status]) WithOptions(opts ...Option) {
+	h.hook.opts.apply(opts)
+	h.builder.beside(h.verb, h.hook.opts)
+}
 
 // OnPause sets the hook that is told of every pause, by an operator or by the engine. A second call replaces the first one's hook.
 func (b *Builder[Type, Status]) OnPause(hook RunStateChangeHookFunc[Type, Status]) {
@@ -114,7 +119,7 @@ func (b *Builder[Type, Status]) addHook(verb string, hook *hookConfig[Type, Stat
 		b.problem("%s: the function is nil", verb)
 	}
 	b.hooks = append(b.hooks, hook)
-	return &hookUpdater[Type, Status]{hook: hook}
+	return &hookUpdater[Type, Status]{builder: b, verb: verb, hook: hook}
 }
 
 // entered reports whether a version entered its status. A plain store may keep no visits: then the move itself says so.

@@ -186,8 +186,10 @@ func TestHookMisuse(t *testing.T) {
 	b.OnStatus(statusB, hook)
 	b.OnStatus(statusOther, hook)
 	b.OnAnyStatus(nil)
+	b.OnEnginePause(hook).WithOptions(workflow.ParallelCount(2))
 	_, err := b.BuildOn(newStore(t))
-	for _, part := range []string{"OnStatus: there is a hook of that kind already", "OnStatus(Other): status is not part", "OnAnyStatus: the function is nil"} {
+	for _, part := range []string{"OnStatus: there is a hook of that kind already", "OnStatus(Other): status is not part", "OnAnyStatus: the function is nil",
+		"OnEnginePause: a parallel count is for steps"} {
 		if err == nil || !strings.Contains(err.Error(), part) {
 			t.Errorf("BuildOn says %v, not %q", err, part)
 		}

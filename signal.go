@@ -44,11 +44,16 @@ type signalConfig[Type any, Status StatusType] struct {
 
 // signalUpdater sets a signal's options in a status.
 type signalUpdater[Type any, Status StatusType] struct {
-	signal *signalConfig[Type, Status]
+	builder *Builder[Type, Status]
+	signal  *signalConfig[Type, Status]
+	from    Status
 }
 
-// WithOptions sets the options of the signal in this status: backoff, attempts, deadline.
-func (s *signalUpdater[Type, Status]) WithOptions(opts ...Option) { s.signal.opts.apply(opts) }
+// WithOptions sets the options of the signal in this status: backoff, attempts, deadline. A parallel count or a lag is a mistake.
+func (s *signalUpdater[Type, Status]) WithOptions(opts ...Option) {
+	s.signal.opts.apply(opts)
+	s.builder.beside(fmt.Sprintf("AddSignal(%v, %q)", s.from, s.signal.name), s.signal.opts)
+}
 
 // AddSignal makes the status from accept the signal: fn is called with its payload, and the run goes to the status that it returns, which must
 // be one of allowedDestinations. A signal that comes before its run accepts it waits until the run does.
@@ -84,7 +89,7 @@ func AddSignal[P any, Type any, Status StatusType](b *Builder[Type, Status], fro
 		b.signals[from] = make(map[string]*signalConfig[Type, Status])
 	}
 	b.signals[from][s.name] = c
-	return &signalUpdater[Type, Status]{signal: c}
+	return &signalUpdater[Type, Status]{builder: b, signal: c, from: from}
 }
 
 func decodeSignal[P any](body []byte) (P, error) {

@@ -313,9 +313,10 @@ func TestSignalMisuse(t *testing.T) {
 	workflow.AddSignal(b, statusA, approve, handle, statusEnd)
 	workflow.AddSignal(b, statusA, approve, handle, statusEnd)
 	workflow.AddSignal(b, statusB, other, func(context.Context, *run, int) (status, error) { return statusEnd, nil }, statusEnd)
-	workflow.AddSignal(b, statusC, workflow.Signal[int]{}, nil, statusEnd)
+	workflow.AddSignal(b, statusC, workflow.Signal[int]{}, nil, statusEnd).WithOptions(workflow.ParallelCount(2), workflow.ConsumeLag(time.Second))
 	_, err := b.BuildOn(newStore(t))
-	for _, part := range []string{"accepts the signal already", "has payload workflow_test.approval elsewhere, here int", "signal name is empty", "the function is nil"} {
+	for _, part := range []string{"accepts the signal already", "has payload workflow_test.approval elsewhere, here int", "signal name is empty", "the function is nil",
+		`AddSignal(C, ""): a parallel count is for steps`, `AddSignal(C, ""): a consume lag is for steps`} {
 		if err == nil || !strings.Contains(err.Error(), part) {
 			t.Errorf("BuildOn says %v, not %q", err, part)
 		}

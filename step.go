@@ -2,6 +2,7 @@ package workflow
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/stillwater-go/workflow/internal/engine"
@@ -63,12 +64,7 @@ type timeoutUpdater[Type any, Status StatusType] struct {
 // WithOptions sets the timeout's options: backoff, attempts, deadline, lag alert. A parallel count or a lag is a mistake.
 func (s *timeoutUpdater[Type, Status]) WithOptions(opts ...Option) {
 	s.timeout.opts.apply(opts)
-	if s.timeout.opts.parallelCount != 0 {
-		s.builder.problem("AddTimeout(%v): a timeout cannot have a parallel count", s.from)
-	}
-	if s.timeout.opts.lag != 0 {
-		s.builder.problem("AddTimeout(%v): a timeout cannot have a consume lag", s.from)
-	}
+	s.builder.beside(fmt.Sprintf("AddTimeout(%v)", s.from), s.timeout.opts)
 }
 
 // timeoutHandler wraps what happens at an expiry for the engine.

@@ -10,6 +10,9 @@ import (
 	"github.com/stillwater-go/workflow/internal/machine"
 )
 
+// maxRerun bounds how often an act calls its handler again because another commit came between.
+const maxRerun = 16
+
 // Act is work on a run in its caller's goroutine: a callback, or a signal whose run accepts it at once. It follows the rules of a step:
 // recover, deadline, retry policy, version check.
 type Act struct {
@@ -69,10 +72,9 @@ func (f *Flow) Act(ctx context.Context, act Act) (Acted, error) {
 			done.Record, done.Moved = c.Record, true
 			return done, nil
 		case errors.Is(err, backend.ErrVersionConflict) && !failed:
-			if !reread(ctx, conflicts) {
+			if conflicts++; conflicts >= maxRerun || !reread(ctx, conflicts-1) {
 				return done, err
 			}
-			conflicts++
 			continue
 		case !failed:
 			return done, err

@@ -354,7 +354,7 @@ func (e *Engine) nextTask(starting bool) *task {
 		t.inSlot = true
 		t.phase.Store(phaseRunning)
 		t.ended, t.endedAt = nil, time.Time{}
-		t.attempt, t.cancel = nil, nil
+		t.attempt, t.cancel, t.started = nil, nil, time.Time{}
 		e.running.add(t)
 		r.enring()
 		e.armWatchdog()

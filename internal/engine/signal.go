@@ -184,7 +184,7 @@ func (f *Flow) queueFailed(c *backend.Change, rec *backend.Record, policy machin
 	if d.Due = now.Add(decision.Wait); !decision.GiveUp {
 		return
 	}
-	next, perr := machine.Pause(rec, backend.PausedByEngine, fmt.Sprintf("gave up after %d attempts: %s", attempts, d.LastError), now)
+	next, perr := machine.Pause(rec, backend.PausedByEngine, gaveUp(attempts, d.LastError), now)
 	if perr != nil {
 		return // it moves: that was looked at
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"strconv"
 	"time"
 
 	"github.com/stillwater-go/workflow/backend"
@@ -236,7 +237,10 @@ func (e *Engine) failed(t *task, err error) member {
 	now := spec.Clock.Now()
 	attempt := &backend.Attempt{
 		RunID: t.key.RunID, WorkflowName: spec.Name, Receiver: t.key.Receiver, Version: t.key.Version,
-		Number: t.attempts + 1, At: now, Took: time.Since(t.started), Error: backend.Cut(safeText(err)),
+		Number: t.attempts + 1, At: now, Error: backend.Cut(safeText(err)),
+	}
+	if !t.started.IsZero() { // else it failed before the user's code was reached
+		attempt.Took = time.Since(t.started)
 	}
 	f := machine.Failure{Attempts: attempt.Number}
 	f.Permanent, f.After, attempt.Stack = classify(err)
@@ -256,9 +260,9 @@ func (e *Engine) failed(t *task, err error) member {
 		return member{change: c, task: t, kind: kindHold}
 	}
 	t.role.flow.logError(&backend.Error{Op: "give up " + string(t.key.Receiver), Workflow: spec.Name, RunID: t.key.RunID,
-		Err: &toldError{text: attempt.Error, err: err}, Hint: fmt.Sprintf("%d attempts", attempt.Number)})
+		Err: &toldError{text: attempt.Error, err: err}, Hint: countOf(attempt.Number)})
 	if t.pauses() {
-		reason := fmt.Sprintf("gave up after %d attempts: %s", attempt.Number, attempt.Error)
+		reason := gaveUp(attempt.Number, attempt.Error)
 		if next, perr := machine.Pause(t.rec, backend.PausedByEngine, reason, now); perr == nil {
 			c.Record, c.From, c.Cause, c.Hold = next, machine.At(t.rec), backend.CauseEngine, nil
 			if t.mayHaveRow() {
@@ -276,6 +280,18 @@ func (e *Engine) failed(t *task, err error) member {
 	}
 	c.Hold[0].State, c.Hold[0].Due = backend.DeliveryHeld, time.Time{}
 	return member{change: c, task: t, kind: kindHold}
+}
+
+// gaveUp is the stored reason of a run that is paused after its last attempt.
+func gaveUp(attempts int, text string) string {
+	return "gave up after " + countOf(attempts) + ": " + text
+}
+
+func countOf(attempts int) string {
+	if attempts == 1 {
+		return "1 attempt"
+	}
+	return strconv.Itoa(attempts) + " attempts"
 }
 
 // putOff has an expiry come again after a while. It is no failure: attempts stay as they are, and the run makes no version.
