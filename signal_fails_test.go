@@ -184,3 +184,32 @@ func TestADeadlineThatIsMovedWhileItComesDue(t *testing.T) {
 		}
 	})
 }
+
+// TestASignalThatLosesToAnotherCommit: it is handled again right away, and not when the engine next looks after what is left over.
+func TestASignalThatLosesToAnotherCommit(t *testing.T) {
+	bubble(t, func(t *testing.T, on *memory.Backend) {
+		var w *flow
+		calls := 0
+		b := workflow.NewBuilder[object, status]("loses")
+		b.AddCallback(statusA, goes(statusB), statusB)
+		workflow.AddSignal(b, statusB, remark, func(_ context.Context, r *run, _ string) (status, error) {
+			if calls++; calls <= 2 {
+				if err := w.Operator("hasty").SetDeadline(ctxFor(t), r.RunID, time.Now().Add(time.Hour), "more time"); err != nil {
+					t.Error(err)
+				}
+			}
+			return statusEnd, nil
+		}, statusEnd)
+		w = build(t, on, b)
+		id := trigger(t, w, "f")
+		send(t, remark, w, "f", "early", workflow.SignalQueued)
+		began := time.Now()
+		must(t, w.Callback(ctxFor(t), "f", statusA, nil))
+		if _, err := w.AwaitEnd(ctxFor(t), "f", id); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(began); calls != 3 || took != 0 {
+			t.Errorf("%d calls took %v", calls, took)
+		}
+	})
+}

@@ -235,7 +235,13 @@ func (e *Engine) settle(m *member, down bool) bool {
 	case errors.Is(err, backend.ErrVersionConflict) && t.ofTheMoment() && (m.change.Record != nil || m.change.Expect != 0):
 		t.rec, t.verify = nil, true // the run moved, this delivery may still have something to say, if its row is still there
 		e.missed()
-		e.lookAgain(t)
+		if t.conflicts++; t.conflicts%atOnce == 0 { // the run moves fast: not as fast as it does
+			e.lookAgain(t)
+		} else {
+			e.outOfHand(t)
+			t.role.push(t)
+			t.role.flow.rested()
+		}
 		return false
 	case errors.Is(err, backend.ErrVersionConflict), errors.Is(err, backend.ErrRecordNotFound):
 		e.missed()
@@ -248,6 +254,9 @@ func (e *Engine) settle(m *member, down bool) bool {
 		return e.refused(m, down)
 	}
 }
+
+// atOnce is how many conflicts with its run a delivery of the moment has, each looked at again right away, until it waits for the watchdog.
+const atOnce = 4
 
 // isOwn reports whether a change was refused by the user's function of the transaction: then what its error wraps, or even does, is its own.
 func isOwn(err error) bool {

@@ -18,14 +18,15 @@ type task struct {
 	cause   backend.Cause
 	kind    taskKind
 
-	attempts int // made before this one
-	firstAt  time.Time
-	stored   bool // it has a row in the store
-	rowAsked bool // a claim of it was handed over: it may have a row, whatever the answer was
-	verify   bool // look at the store before user code runs: there may be a row, or a newer version
-	data     []byte
-	payload  []byte // of a signal
-	actor    string // who sent it
+	attempts  int // made before this one
+	conflicts int // commits of its run that came before its own
+	firstAt   time.Time
+	stored    bool // it has a row in the store
+	rowAsked  bool // a claim of it was handed over: it may have a row, whatever the answer was
+	verify    bool // look at the store before user code runs: there may be a row, or a newer version
+	data      []byte
+	payload   []byte // of a signal
+	actor     string // who sent it
 
 	phase    atomic.Int32
 	mark     mark     // its place in the window
