@@ -392,68 +392,53 @@ type panickingReader struct{}
 
 func (panickingReader) Read([]byte) (int, error) { panic("reader") }
 
-// A scheduled slot was lost when the store failed at that very moment. Here a start that was asked for a time outlives a store that is down then, and
-// the next slot of a spec depends on nothing but the slot before.
-func TestField08AStartOutlivesAFailingStore(t *testing.T) {
+// A slot was lost where the store failed for a moment: the next try was for the slot after it.
+func TestField08ASlotOutlivesAFailingStore(t *testing.T) {
 	bubble(t, func(t *testing.T, base *memory.Backend) {
 		on := adaptertest.NewFaulty(base, 1)
-		var steps noted
-		b := workflow.NewBuilder[object, status]("slots")
-		b.AddStep(statusA, func(_ context.Context, r *run) (status, error) { steps.add(r.ForeignID); return statusEnd, nil }, statusEnd)
-		w := build(t, on, b)
-		slots, err := cron.Parse("0 * * * *", nil)
-		must(t, err)
-		at, ok := slots.Next(time.Now())
-		if !ok {
-			t.Fatal("no slot")
-		}
-		id := trigger(t, w, "f", workflow.WithStartAt[object, status](at))
-		pass(time.Until(at) - time.Second)
+		begin := time.Now()
+		w := build(t, on, three("slots"))
+		schedule(t, w, "f", "0 * * * *")
+		pass(59*time.Minute + 59*time.Second)
 		for _, m := range []adaptertest.Method{adaptertest.MethodCommit, adaptertest.MethodLookup, adaptertest.MethodDue, adaptertest.MethodHeld, adaptertest.MethodReadLog} {
 			on.Set(m, adaptertest.Fault{Before: 1})
 		}
 		pass(time.Minute)
-		if again, _ := slots.Next(at.Add(-time.Nanosecond)); !again.Equal(at) {
-			t.Errorf("asked again for the slot after the last one that ran: %v, want %v", again, at)
-		}
+		wantTimes(t, "while the store fails", startedAt(t, base, "slots", "f", begin))
 		on.Heal()
 		pass(time.Minute)
-		allIn(t, base, []string{id}, statusEnd, backend.RunStateCompleted)
-		if steps.count("f") == 0 || steps.of("f")[0].Before(at) {
-			t.Errorf("the step ran at %v, the slot is %v", steps.of("f"), at)
+		runs := startedRuns(t, base, "slots", "f")
+		if len(runs) != 1 || !strings.HasSuffix(runs[0].Meta.TraceOrigin, "2000-01-01T01:00:00Z") || runs[0].RunState != backend.RunStateCompleted {
+			t.Errorf("the runs of the slot: %+v", runs)
+		}
+		pass(time.Hour)
+		if runs := startedRuns(t, base, "slots", "f"); len(runs) != 2 {
+			t.Errorf("%d runs after the next slot", len(runs))
 		}
 	})
 }
 
-// An instance that became leader again fired a schedule once more, by what it remembered. Here what is to start is stored, with a key per slot.
+// An instance that became leader again fired a schedule once more, by what it remembered. Here a slot is stored, and has one run.
 func TestField09ALeaderThatComesBackStartsNothingTwice(t *testing.T) {
 	bubble(t, func(t *testing.T, base *memory.Backend) {
 		on := newLender(base)
-		var steps noted
-		b := workflow.NewBuilder[object, status]("leaders")
-		b.AddStep(statusA, func(_ context.Context, r *run) (status, error) { steps.add(r.ForeignID); return statusEnd, nil }, statusEnd)
-		w := build(t, on, b)
+		begin := time.Now()
+		w := build(t, on, three("leaders"))
+		schedule(t, w, "f", "0 * * * *")
 		take := on.grant()
-		synctest.Wait()
-		at := time.Now().Add(time.Hour)
-		slot := []workflow.TriggerOption[object, status]{workflow.WithStartKey[object, status]("slot " + at.String()), workflow.WithStartAt[object, status](at)}
-		id := trigger(t, w, "f", slot...)
 		pass(30 * time.Minute)
 		take()
 		pass(time.Minute)
 		take = on.grant() // back before the slot
-		pass(time.Hour)
+		pass(59 * time.Minute)
+		wantTimes(t, "in its second time", startedAt(t, base, "leaders", "f", begin), time.Hour)
 		take()
-		pass(time.Hour)
-		defer on.grant()() // and once more after it
-		pass(time.Hour)
-		if again := trigger(t, w, "f", slot...); again != id {
-			t.Errorf("the slot was started again, as %s", again)
-		}
-		pass(24 * time.Hour)
-		if ran := steps.of("f"); len(ran) != 1 || !ran[0].Equal(at) {
-			t.Errorf("the step ran at %v, want once at %v", ran, at)
-		}
+		pass(15 * time.Minute)
+		defer on.grant()() // and once more after it, before the next
+		pass(10 * time.Minute)
+		wantTimes(t, "in its third time", startedAt(t, base, "leaders", "f", begin), time.Hour)
+		pass(10 * time.Minute)
+		wantTimes(t, "after the next slot", startedAt(t, base, "leaders", "f", begin), time.Hour, 2*time.Hour)
 	})
 }
 

@@ -213,6 +213,22 @@ func TestField52SchedulesSpeakCron(t *testing.T) {
 			t.Errorf("%q: %v, want ErrSpec", spec, err)
 		}
 	}
+	bubble(t, func(t *testing.T, on *memory.Backend) {
+		begin := time.Now()
+		w := build(t, on, three("speaks"))
+		schedule(t, w, "f", "CRON_TZ=America/New_York 0 20,21 * * SAT", workflow.WithScheduleID[object, status]("weekly"))
+		must(t, w.PauseSchedule(ctxFor(t), "weekly", "no weekends"))
+		w.Stop()
+		w = build(t, on, three("speaks")) // another process, which does not ask for the schedule
+		all, err := w.Schedules(ctxFor(t))
+		if err != nil || len(all) != 1 || all[0].State != backend.RunStatePaused || all[0].Reason != "no weekends" {
+			t.Errorf("listed: %+v, %v", all, err)
+		}
+		must(t, w.ResumeSchedule(ctxFor(t), "weekly"))
+		schedule(t, w, "f", "CRON_TZ=America/New_York 0 20,21 * * SAT", workflow.WithScheduleID[object, status]("weekly"))
+		pass(48 * time.Hour) // from midnight UTC on a Saturday: 20:00 in New York is 01:00 UTC on Sunday
+		wantTimes(t, "by the clock of New York", startedAt(t, on, "speaks", "f", begin), 25*time.Hour, 26*time.Hour)
+	})
 }
 
 // A process could only trigger when it worked on the runs as well, and whether it did was read without a lock.

@@ -16,7 +16,7 @@ import (
 type lender struct {
 	tapped
 	mu      sync.Mutex
-	granted func(backend.Grant)
+	granted []func(backend.Grant) // of every workflow that has joined
 	epoch   int64
 	cursors func() // called when cursors were read
 }
@@ -34,7 +34,7 @@ func newLender(on backend.Backend) *lender {
 	l.join = func(granted func(backend.Grant)) func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		l.granted = granted
+		l.granted = append(l.granted, granted)
 		return func() {}
 	}
 	return l
@@ -50,7 +50,9 @@ func (l *lender) grant() (take func()) {
 	for b := range backend.DefaultBuckets {
 		g.Buckets = append(g.Buckets, b)
 	}
-	l.granted(g)
+	for _, granted := range l.granted {
+		granted(g)
+	}
 	return cancel
 }
 
