@@ -151,7 +151,8 @@ func WithTimeoutStore(s TimeoutStore) BuildOption {
 func WithoutOutbox() BuildOption { return func(b *buildOptions) { b.outbox.disabled = true } }
 
 // WithClock sets the source of time for timers, schedules, backoff, lag and timestamps. Attempt deadlines, leases, group commit and
-// shutdown use real time. Defaults to the machine's clock.
+// shutdown use real time. Its Now is called often, also while others wait for it: it must return at once, and must not use the workflow. Defaults to
+// the machine's clock.
 func WithClock(c Clock) BuildOption { return func(b *buildOptions) { b.clock = c } }
 
 // WithDebugMode makes the workflow log what it does.
