@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -337,6 +338,7 @@ func (p *parking) describe(ctx context.Context, rec *Record) (ParkedEvent, error
 	if err != nil {
 		return ParkedEvent{}, err
 	}
+	attempts = slices.DeleteFunc(attempts, func(a backend.Attempt) bool { return a.Number == 0 }) // an operator's orders
 	if n := len(attempts); n > 0 {
 		e.Attempts, e.LastError = n, attempts[n-1].Error
 	}

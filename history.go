@@ -9,20 +9,20 @@ import (
 	"github.com/stillwater-go/workflow/backend"
 )
 
-// HistoryItem is one thing that happened to a run: a new version, or a failed attempt.
+// HistoryItem is one thing that happened to a run: a new version, a failed attempt, or an operator's [Operator.RetryNow] that made no version.
 type HistoryItem struct {
 	// At is when the version was made, or the attempt failed.
 	At time.Time
 	// Version is the version that was made, or that the attempt worked on.
 	Version uint
-	// Attempt is the number of the attempt that failed; zero for a new version.
+	// Attempt is the number of the attempt that failed; zero for a new version and for a retry, which has no Record.
 	Attempt int
 	// Took is how long the attempt ran. For a version that left a status, or in which the run ended, it is how long the run had been in that status.
 	Took time.Duration
 
-	// Record is the run as of the version; nil for an attempt. It must not be changed.
+	// Record is the run as of the version; nil for an attempt and a retry. It must not be changed.
 	Record *Record
-	// From and To are where the version led; the same place for an attempt.
+	// From and To are where the version led; the same place for an attempt and a retry.
 	From, To Point
 	// Cause and Actor say what made the version, and who where somebody did; Reason is what was said about it.
 	Cause  Cause
@@ -31,7 +31,7 @@ type HistoryItem struct {
 	// Trimmed says that the version's object is no longer kept: the run has had so many versions since.
 	Trimmed bool
 
-	// Receiver is what the attempt was made by: "step", "timeout:0", "hook:Completed" and the like.
+	// Receiver is what the attempt was made by, or what the retry was for: "step", "timeout:0", "hook:Completed" and the like.
 	Receiver Receiver
 	// Error is the attempt's error, Stack the goroutine's stack where it was a panic.
 	Error string
@@ -166,9 +166,12 @@ func versionItem(en backend.Entry) HistoryItem {
 	}
 }
 
-// attemptItem is an attempt that failed while the run stood where last says.
+// attemptItem is an attempt that failed, or a retry that was ordered, while the run stood where last says.
 func attemptItem(a *backend.Attempt, last *Record) HistoryItem {
 	i := HistoryItem{At: a.At, Version: a.Version, Attempt: a.Number, Took: a.Took, Receiver: a.Receiver, Error: a.Error, Stack: a.Stack}
+	if a.Number == 0 {
+		i.Cause, i.Actor, i.Reason, i.Error = backend.CauseOperator, a.Actor, a.Error, ""
+	}
 	if last != nil {
 		i.From = Point{RunState: last.RunState, Status: last.Status}
 		i.To = i.From
@@ -185,6 +188,9 @@ func (i HistoryItem) String() string {
 		return fmt.Sprintf("version %d: %s, attempt %d failed after %v: %s", i.Version, i.Receiver, i.Attempt, i.Took, i.Error)
 	}
 	s := fmt.Sprintf("version %d: status %d, %v, by %v", i.Version, i.To.Status, i.To.RunState, i.Cause)
+	if i.Record == nil {
+		s = fmt.Sprintf("version %d: %s, tried again at once, by %v", i.Version, i.Receiver, i.Cause)
+	}
 	if i.Actor != "" {
 		s += " " + i.Actor
 	}

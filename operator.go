@@ -106,7 +106,7 @@ func (o *Operator) DeleteData(ctx context.Context, runID, reason string) error {
 // were given up. A run that the engine has paused is resumed. Timers that wait for their time go on to wait.
 //
 // Errors: [ErrNothingToRetry]; [ErrAttemptRunning] where an attempt is running that is known to take long. Any other attempt that runs meanwhile is
-// the retry: no second one is started beside it. A retry that makes no version leaves no trace in the history.
+// the retry: no second one is started beside it. The history says who asked for it, and why.
 func (o *Operator) RetryNow(ctx context.Context, runID, reason string) error {
 	if err := o.e.Retry(ctx, o.operation(runID, nil), reason); err != nil {
 		e := o.fail("retry", runID, err)

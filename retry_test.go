@@ -3,6 +3,8 @@ package workflow_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -84,6 +86,16 @@ func TestRetryNowOfWhatBacksOff(t *testing.T) {
 				stuckUnless(t, on, id, statusEnd)
 				if made := as.all(); len(made) != 3 || what != "hook" && made[2] != 1 {
 					t.Errorf("attempts made: %v, want three first ones", made)
+				}
+				var told []string
+				for item, err := range op.History(ctxFor(t), id) {
+					must(t, err)
+					if item.Record == nil && item.Attempt == 0 {
+						told = append(told, fmt.Sprintf("%v %s: %s, %s", item.Cause, item.Actor, item.Reason, item.Error))
+					}
+				}
+				if want := []string{"operator ada: the gateway is back, ", "operator ada: now really, "}; !slices.Equal(told, want) {
+					t.Errorf("the history says %q, want %q", told, want)
 				}
 				eventually(t, "nothing is left to retry", func() bool {
 					return errors.Is(op.RetryNow(ctxFor(t), id, ""), workflow.ErrNothingToRetry)

@@ -61,7 +61,7 @@ type Runs interface {
 	// History returns the versions of a run above after, in order, at most limit. A backend that keeps only the present
 	// version returns that one.
 	History(ctx context.Context, runID string, after uint, limit int) ([]Entry, error)
-	// Attempts returns the failed attempts kept of a run, oldest first; at most limit.
+	// Attempts returns the failed attempts kept of a run, and operators' orders to try again, oldest first; at most limit.
 	Attempts(ctx context.Context, runID string, limit int) ([]Attempt, error)
 }
 

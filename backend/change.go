@@ -202,19 +202,20 @@ func (s DeliveryState) String() string {
 	return "unknown"
 }
 
-// Attempt is one failed try at a delivery, as the history keeps it.
+// Attempt is one failed try at a delivery, as the history keeps it; or an operator's order to try what waits at once, where Number is 0.
 type Attempt struct {
 	RunID        string
 	WorkflowName string
 	Receiver     Receiver
 	Version      uint
-	// Number is 1 for the first attempt of the delivery.
+	// Number is 1 for the first attempt of the delivery. It is 0 for an order: Actor gave it, and Error is what was said about it.
 	Number int
 	At     time.Time
 	Took   time.Duration
 	// Error is the failure's text, Stack the goroutine's stack where it was a panic; both cut to [MaxTextBytes].
 	Error string
 	Stack string
+	Actor string
 }
 
 // Cursor is how far a role has come: every entry of its workflow and bucket at or before Pos is done, or its delivery is stored.

@@ -133,7 +133,7 @@ func TestAnOperatorInAnotherProcess(t *testing.T) {
 	must(op.ForceStatus(within(t), forced, int(parcelWeighed), "weighed by hand"))
 	await(forced) // by the timer that the worker has set
 	broken.Store(false)
-	must(op.RetryNow(within(t), retried, "the scales are mended")) // makes no log entry
+	must(op.RetryNow(within(t), retried, "the scales are mended")) // makes no version
 	await(retried)
 	must(op.Pause(within(t), hanging, "look first"))
 	if cause := <-ended; !errors.Is(cause, workflow.ErrSuperseded) {

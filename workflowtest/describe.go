@@ -83,7 +83,11 @@ func events(ctx context.Context, b workflow.Backend, rec *workflow.Record) ([]ev
 	}
 	attempts, err := b.Attempts(ctx, rec.RunID, page)
 	for _, a := range attempts {
-		out = append(out, event{at: a.At, order: 2*a.Version + 1, text: fmt.Sprintf("attempt %d of %s on version %d failed: %s", a.Number, a.Receiver, a.Version, a.Error)})
+		text := fmt.Sprintf("attempt %d of %s on version %d failed: %s", a.Number, a.Receiver, a.Version, a.Error)
+		if a.Number == 0 {
+			text = fmt.Sprintf("%s on version %d tried again at once, by %v %s: %s", a.Receiver, a.Version, backend.CauseOperator, a.Actor, a.Error)
+		}
+		out = append(out, event{at: a.At, order: 2*a.Version + 1, text: text})
 	}
 	slices.SortStableFunc(out, func(a, b event) int { return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.order, b.order)) })
 	return out, err

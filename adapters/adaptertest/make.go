@@ -99,7 +99,7 @@ func attempt(rec *backend.Record, n int) *backend.Attempt {
 	return &backend.Attempt{
 		RunID: rec.RunID, WorkflowName: rec.WorkflowName, Receiver: backend.ReceiverStep, Version: rec.Meta.Version,
 		Number: n, At: birth().Add(time.Duration(n) * time.Minute), Took: time.Duration(n) * 1234567 * time.Nanosecond,
-		Error: "attempt " + strconv.Itoa(n) + " failed", Stack: "goroutine 1 [running]:\nmain.main()",
+		Error: "attempt " + strconv.Itoa(n) + " failed", Stack: "goroutine 1 [running]:\nmain.main()", Actor: "ada " + strconv.Itoa(n),
 	}
 }
 

@@ -295,9 +295,9 @@ func (t *txn) attempt(a *backend.Attempt) error {
 	}
 	t.dirty = true
 	ctx := context.Background()
-	_, err = t.c.exec(ctx, `INSERT INTO sw_attempts (run, workflow, receiver, version, number, at, took, error, stack)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, info.id, workflow, string(a.Receiver), int64(a.Version), int64(a.Number), at,
-		int64(a.Took), backend.Cut(a.Error), backend.Cut(a.Stack))
+	_, err = t.c.exec(ctx, `INSERT INTO sw_attempts (run, workflow, receiver, version, number, at, took, error, stack, actor)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, info.id, workflow, string(a.Receiver), int64(a.Version), int64(a.Number), at,
+		int64(a.Took), backend.Cut(a.Error), backend.Cut(a.Stack), a.Actor)
 	if err != nil {
 		return err
 	}

@@ -100,10 +100,10 @@ func (b *Backend) Attempts(ctx context.Context, runID string, limit int) ([]back
 			flows = append(flows, asInt(row[0]))
 			attempts = append(attempts, backend.Attempt{
 				RunID: runID, Receiver: backend.Receiver(asText(row[1])), Version: uint(asInt(row[2])), Number: int(asInt(row[3])),
-				At: timeOf(asInt(row[4])), Took: duration(row[5]), Error: asText(row[6]), Stack: asText(row[7]),
+				At: timeOf(asInt(row[4])), Took: duration(row[5]), Error: asText(row[6]), Stack: asText(row[7]), Actor: asText(row[8]),
 			})
 			return nil
-		}, `SELECT a.workflow, a.receiver, a.version, a.number, a.at, a.took, a.error, a.stack
+		}, `SELECT a.workflow, a.receiver, a.version, a.number, a.at, a.took, a.error, a.stack, a.actor
 			FROM sw_runs r CROSS JOIN sw_attempts a ON a.run = r.id WHERE r.run_id = ? ORDER BY a.id LIMIT ?`, runID, int64(limit))
 		for i := 0; err == nil && i < len(attempts); i++ {
 			attempts[i].WorkflowName, err = b.names.get(ctx, c, flows[i])

@@ -86,6 +86,10 @@ func (e *Engine) Retry(ctx context.Context, o Operation, reason string) error {
 			}
 			d.State, d.Due, d.Attempts, d.FirstAt = backend.DeliveryBackingOff, now, 0, time.Time{}
 			c.Hold = append(c.Hold, d)
+			if c.Record == nil && c.Attempt == nil { // a resume says by itself who asked for it, and why
+				c.Attempt = &backend.Attempt{RunID: rec.RunID, WorkflowName: rec.WorkflowName, Receiver: d.Receiver, Version: rec.Meta.Version,
+					At: now, Actor: o.Actor, Error: backend.Cut(reason)}
+			}
 		}
 		switch {
 		case c.Record != nil || len(c.Hold) > 0:

@@ -5,6 +5,8 @@
 
 ALTER TABLE sw_log ADD COLUMN deadline INTEGER; -- of the run as of this version; NULL for none
 
+ALTER TABLE sw_attempts ADD COLUMN actor TEXT NOT NULL DEFAULT ''; -- who ordered it, where number is 0
+
 -- The ids of the signals that a run has had.
 CREATE TABLE sw_signals (
   run INTEGER NOT NULL,
