@@ -87,26 +87,24 @@ func (w *Workflow[Type, Status]) await(ctx context.Context, foreignID, runID str
 	fail := func(err error) (*Run[Type, Status], error) {
 		return nil, &Error{Op: "await", Workflow: w.name, RunID: runID, Err: err}
 	}
-	rec, err := w.awaited(ctx, foreignID, runID)
-	if err != nil {
-		return fail(err)
+	if runID == "" {
+		rec, err := w.flow.Engine().Backend().Latest(ctx, w.name, foreignID)
+		if err != nil {
+			return fail(err)
+		}
+		runID = rec.RunID
 	}
-	runID = rec.RunID
 	var found backend.Entry
-	see := func(en backend.Entry, present bool) (bool, error) {
+	err := w.flow.Engine().Follow(ctx, w.name, runID, o.poll, func(en backend.Entry, present bool) (bool, error) {
+		if of := en.Record.WorkflowName; of != w.name {
+			return false, fmt.Errorf("%w: it is of workflow %s", ErrRecordNotFound, backend.Quote(of))
+		}
 		ok, err := enough(en, present)
 		if ok {
 			found = en
 		}
 		return ok, err
-	}
-	e, seen := w.flow.Engine(), false
-	if rec.RunState.Finished() { // most likely nothing will come any more: look before making ready to wait
-		seen, err = e.Show(ctx, runID, see)
-	}
-	if !seen && err == nil {
-		err = e.Follow(ctx, runID, o.poll, see)
-	}
+	})
 	switch {
 	case err != nil:
 		return fail(err)
@@ -118,19 +116,6 @@ func (w *Workflow[Type, Status]) await(ctx context.Context, foreignID, runID str
 		return fail(err)
 	}
 	return &Run[Type, Status]{TypedRecord: *t, controller: w.RunStateController(runID)}, nil
-}
-
-// awaited reads the run that is meant.
-func (w *Workflow[Type, Status]) awaited(ctx context.Context, foreignID, runID string) (*Record, error) {
-	b := w.flow.Engine().Backend()
-	if runID == "" {
-		return b.Latest(ctx, w.name, foreignID)
-	}
-	rec, err := b.Lookup(ctx, runID)
-	if err == nil && rec.WorkflowName != w.name {
-		return nil, fmt.Errorf("%w: it is of workflow %s", ErrRecordNotFound, backend.Quote(rec.WorkflowName))
-	}
-	return rec, err
 }
 
 // endedBefore reports whether a record that is in a status stands there because the run was stopped, not because it arrived: with the

@@ -143,17 +143,26 @@ func (t *txn) insertRun(u *unit, workflow, version int64) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	// Its id is the position of its first version: no run that was erased had it.
-	n, err := t.c.execN(context.Background(), `INSERT INTO sw_runs
-		(id, run_id, workflow, foreign_id, version, status, state, head, live, created_at, trace)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-		t.next, r.RunID, workflow, r.ForeignID, version, int64(r.Status), int64(r.RunState), t.next, flag(live(version, r.RunState)),
-		created, r.Meta.TraceOrigin)
+	n, err := t.tryInsert(r, workflow, version, created)
+	if err == nil && n == 0 && len(t.moves) > 0 { // the run in the way may have its end among them
+		if err = t.writeMoves(); err == nil {
+			n, err = t.tryInsert(r, workflow, version, created)
+		}
+	}
 	if err != nil || n == 0 {
 		return false, err
 	}
 	info := runInfo{id: t.next, workflow: workflow, createdAt: created, foreignID: r.ForeignID, trace: r.Meta.TraceOrigin}
 	return true, t.appendVersion(u, info, version)
+}
+
+// tryInsert makes the run's row. Its id is the position of its first version: no run that was erased had it.
+func (t *txn) tryInsert(r *backend.Record, workflow, version, created int64) (int64, error) {
+	return t.c.execN(context.Background(), `INSERT INTO sw_runs
+		(id, run_id, workflow, foreign_id, version, status, state, head, live, created_at, trace)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+		t.next, r.RunID, workflow, r.ForeignID, version, int64(r.Status), int64(r.RunState), t.next, flag(live(version, r.RunState)),
+		created, r.Meta.TraceOrigin)
 }
 
 // updateRun moves the run's row on from what info says, unless the row has moved or an unfinished run is in the way.
@@ -165,11 +174,16 @@ func (t *txn) updateRun(u *unit, workflow int64, info runInfo, version int64) (b
 	}
 	var n int64
 	same := info.workflow == workflow && info.createdAt == created && info.foreignID == r.ForeignID && info.trace == r.Meta.TraceOrigin
-	if same && live(info.version, info.state) == live(version, r.RunState) {
+	switch {
+	case same && t.gathers(info, version):
+		n = 1
+		err = t.gather(move{id: info.id, version: info.version, head: info.head, toStatus: int64(r.Status), toState: int64(r.RunState),
+			toPos: t.next, ends: !live(version, r.RunState)})
+	case same && live(info.version, info.state) == live(version, r.RunState):
 		n, err = t.c.execN(context.Background(),
 			"UPDATE sw_runs SET version = ?, status = ?, state = ?, head = ? WHERE id = ? AND version = ? AND head = ?",
 			version, int64(r.Status), int64(r.RunState), t.next, info.id, info.version, info.head)
-	} else {
+	default:
 		n, err = t.c.execN(context.Background(), `UPDATE OR IGNORE sw_runs SET version = ?, status = ?, state = ?, head = ?,
 			live = ?, workflow = ?, foreign_id = ?, created_at = ?, trace = ? WHERE id = ? AND version = ? AND head = ?`,
 			version, int64(r.Status), int64(r.RunState), t.next, flag(live(version, r.RunState)), workflow, r.ForeignID, created,

@@ -76,7 +76,7 @@ func (c *conn) exec(ctx context.Context, query string, args ...driver.Value) (dr
 		return nil, err
 	}
 	r, err := s.ExecContext(ctx, c.bind(args))
-	c.forget()
+	c.forget(len(args))
 	return r, err
 }
 
@@ -96,7 +96,7 @@ func (c *conn) query(ctx context.Context, each func(row []driver.Value) error, q
 		return err
 	}
 	rows, err := s.QueryContext(ctx, c.bind(args))
-	c.forget()
+	c.forget(len(args))
 	if err != nil {
 		return err
 	}
@@ -191,9 +191,9 @@ func (c *conn) bind(args []driver.Value) []driver.NamedValue {
 	return c.args[:len(args)]
 }
 
-// forget drops the references to the last call's arguments, so that no object is kept alive by a statement's buffer.
-func (c *conn) forget() {
-	for i := range c.args {
+// forget drops the references to the last call's n arguments, so that no object is kept alive by a statement's buffer.
+func (c *conn) forget(n int) {
+	for i := range c.args[:n] {
 		c.args[i].Value = nil
 	}
 }

@@ -2,9 +2,7 @@ package sqlite
 
 import (
 	"context"
-	"database/sql/driver"
 	"slices"
-	"strings"
 
 	"github.com/stillwater-go/workflow/backend"
 )
@@ -24,49 +22,73 @@ type logRow struct {
 // logColumns is how many columns of a log row are always written; the deadline, which most runs have not, is one more.
 const logColumns = 16
 
-// insertTexts are the statements that write many log rows at once.
-type insertTexts struct {
-	texts map[insertSize]string
+// bulkTexts are the statements that write many rows at once.
+type bulkTexts struct {
+	logs  map[insertSize]string
+	moves map[moveSize]string
 }
 
 // insertSize is how many rows of how many columns.
 type insertSize struct{ rows, columns int }
 
-func (s *insertTexts) get(size insertSize) string {
-	if text, ok := s.texts[size]; ok {
+// moveSize is how many runs are moved, and whether they end by it.
+type moveSize struct {
+	rows int
+	ends bool
+}
+
+// log is the statement that writes log rows.
+func (s *bulkTexts) log(size insertSize) string {
+	if text, ok := s.logs[size]; ok {
 		return text
 	}
 	deadline := ""
 	if size.columns > logColumns {
 		deadline = ", deadline"
 	}
-	one := "(" + strings.TrimSuffix(strings.Repeat("?,", size.columns), ",") + ")"
 	text := `INSERT INTO sw_log (pos, run, prev, version, status, state, from_status, from_state, visit, paused_by, cause,
-		actor, reason, description, updated_at, object` + deadline + `) VALUES ` + strings.TrimSuffix(strings.Repeat(one+",", size.rows), ",")
-	if s.texts == nil {
-		s.texts = map[insertSize]string{}
+		actor, reason, description, updated_at, object` + deadline + `) VALUES ` + tuples(size.rows, size.columns)
+	if s.logs == nil {
+		s.logs = map[insertSize]string{}
 	}
-	s.texts[size] = text
+	s.logs[size] = text
 	return text
 }
 
-// flush writes the log rows that wait, in statements of a few fixed sizes.
+// move is the statement that moves runs on. Only where they end it touches an index.
+func (s *bulkTexts) move(rows int, ends bool) string {
+	size := moveSize{rows, ends}
+	if text, ok := s.moves[size]; ok {
+		return text
+	}
+	live := ""
+	if ends {
+		live = ", live = 0"
+	}
+	text := `UPDATE sw_runs SET version = v.column2 + 1, status = v.column4, state = v.column5, head = v.column6` + live +
+		` FROM (VALUES ` + tuples(rows, 6) + `) v WHERE sw_runs.id = v.column1 AND sw_runs.version = v.column2 AND sw_runs.head = v.column3`
+	if s.moves == nil {
+		s.moves = map[moveSize]string{}
+	}
+	s.moves[size] = text
+	return text
+}
+
+// flush writes the moves and the log rows that wait.
 func (t *txn) flush() error {
+	if err := t.writeMoves(); err != nil {
+		return err
+	}
 	for t.flushed < len(t.rows) {
-		n := 1
-		for _, size := range [...]int{64, 8} {
-			if len(t.rows)-t.flushed >= size {
-				n = size
-				break
-			}
-		}
+		n := chunk(len(t.rows) - t.flushed)
 		rows := t.rows[t.flushed : t.flushed+n]
 		columns := logColumns
 		if slices.ContainsFunc(rows, func(r logRow) bool { return r.deadline != noTime }) {
 			columns++
 		}
-		args := make([]driver.Value, 0, n*columns)
-		for _, r := range rows {
+		args := slices.Grow(t.args[:0], n*columns)
+		for i := range rows {
+			r := &rows[i]
 			m := &r.rec.Meta
 			args = append(args, r.pos, r.run, r.prev, r.version, int64(r.rec.Status), int64(r.rec.RunState), int64(r.from.Status),
 				int64(r.from.RunState), int64(m.Visit), int64(m.PausedBy), int64(r.cause), r.actor, m.RunStateReason,
@@ -75,7 +97,10 @@ func (t *txn) flush() error {
 				args = append(args, orNull(r.deadline))
 			}
 		}
-		if _, err := t.c.exec(context.Background(), t.w.text.get(insertSize{n, columns}), args...); err != nil {
+		_, err := t.c.exec(context.Background(), t.w.text.log(insertSize{n, columns}), args...)
+		clear(args)
+		t.args = args
+		if err != nil {
 			return &memberError{err: err}
 		}
 		t.flushed += n

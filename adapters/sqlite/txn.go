@@ -27,6 +27,10 @@ type txn struct {
 
 	runs    map[string]runInfo // runs as this transaction leaves them
 	flows   map[string]flow    // workflows that it made or started
+	grouped bool               // moves are gathered
+	moves   []move             // not written yet
+	kind    []move             // of one kind: the scratch of writeMoves
+	args    []driver.Value     // the scratch of statements with many rows
 	rows    []logRow           // every log row
 	flushed int                // how many of them are written
 	erased  []int64            // the ids of the runs that it erased
@@ -74,6 +78,7 @@ func newTxn(w *writer) (*txn, error) {
 // apply writes the units in order. A unit's own failure is in its err. With guarded set, each unit has a savepoint, so that an
 // unexpected failure of a statement is its own failure too.
 func (t *txn) apply(units []*unit, guarded bool) error {
+	t.grouped = !guarded && len(units) >= minGrouped
 	for _, u := range units {
 		if u.dead != nil {
 			u.err = u.dead
@@ -106,10 +111,13 @@ func (t *txn) settleUnit(u *unit, err error) error {
 
 // run writes one unit.
 func (t *txn) run(u *unit) error {
-	if u.op != nil {
-		return u.op(t)
+	if u.op == nil {
+		return t.change(u)
 	}
-	return t.change(u)
+	if err := t.writeMoves(); err != nil {
+		return err
+	}
+	return u.op(t)
 }
 
 // applyGuarded writes one unit within a savepoint, runs the user's function of the transaction, and undoes both when either fails.
@@ -184,7 +192,7 @@ func (t *txn) save() saved {
 func (t *txn) restore(s saved) {
 	t.next, t.dirty, t.classic, t.scrub, t.runs, t.flows = s.next, s.dirty, s.classic, s.scrub, s.runs, s.flows
 	t.now, t.erased = s.now, t.erased[:s.erased]
-	t.rows = t.rows[:s.rows]
+	t.rows, t.moves = t.rows[:s.rows], t.moves[:0]
 	t.flushed = s.rows
 }
 
@@ -285,6 +293,9 @@ func (t *txn) find(runID string, fresh bool) (runInfo, bool, error) {
 		if info, ok := t.w.cache.get(runID); ok {
 			return info, true, nil
 		}
+	}
+	if err := t.writeMoves(); err != nil { // they may be of this run
+		return runInfo{}, false, err
 	}
 	var info runInfo
 	found := false

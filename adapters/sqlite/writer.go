@@ -61,7 +61,7 @@ type writer struct {
 	// erasures is the count of erasures that the cache is up to date with.
 	erasures int64
 	guard    *txGuard
-	text     insertTexts
+	text     bulkTexts
 	settle   settleHooks
 }
 

@@ -56,8 +56,14 @@ type See func(en backend.Entry, present bool) (enough bool, err error)
 // is stored and goes on with what is committed, without a receiver and without polling; poll, where positive, is how often it
 // also looks by itself, for stores that tell nothing of other processes' commits. A backend without history shows the
 // present version only. A run that is erased meanwhile is backend.ErrRecordNotFound: at once where this process erases it, within eraseCheck
-// where another one does.
-func (e *Engine) Follow(ctx context.Context, runID string, poll time.Duration, see See) error {
+// where another one does. A run whose first version this process has in hand is not read at all.
+func (e *Engine) Follow(ctx context.Context, workflowName, runID string, poll time.Duration, see See) error {
+	seen := uint(0)
+	if !e.inUse() { // most likely nothing will come any more: look before making ready to wait
+		if enough, err := e.showStored(ctx, runID, &seen, see); enough || err != nil {
+			return err
+		}
+	}
 	if err := e.enter(ctx); err != nil {
 		return err
 	}
@@ -70,20 +76,31 @@ func (e *Engine) Follow(ctx context.Context, runID string, poll time.Duration, s
 		w.tick = time.NewTimer(poll)
 		defer w.tick.Stop()
 	}
-	e.register(runID, w)
+	first := e.register(workflowName, runID, w)
 	defer e.unregister(runID, w)
-	seen := uint(0)
-	for {
-		enough, err := e.showStored(ctx, runID, &seen, see)
-		if enough || err != nil {
+	if first != nil && seen == 0 {
+		seen = 1
+		if enough, err := see(backend.Entry{Record: first}, true); enough || err != nil {
 			return err
 		}
+		return e.follow(ctx, runID, poll, seen, w, see)
+	}
+	if enough, err := e.showStored(ctx, runID, &seen, see); enough || err != nil {
+		return err
+	}
+	return e.follow(ctx, runID, poll, seen, w, see)
+}
+
+// follow shows what comes behind the version seen.
+func (e *Engine) follow(ctx context.Context, runID string, poll time.Duration, seen uint, w *waiter, see See) error {
+	for {
 		for gap := false; !gap; {
-			if gap, err = w.sleep(ctx, poll); err != nil {
+			timeUp, err := w.sleep(ctx, poll)
+			if err != nil {
 				return err
 			}
 			recs, lost := w.take()
-			gap = gap || lost
+			gap = timeUp || lost
 			for i, rec := range recs {
 				switch {
 				case rec.Meta.Version == seen+1:
@@ -96,13 +113,10 @@ func (e *Engine) Follow(ctx context.Context, runID string, poll time.Duration, s
 				}
 			}
 		}
+		if enough, err := e.showStored(ctx, runID, &seen, see); enough || err != nil {
+			return err
+		}
 	}
-}
-
-// Show is Follow that does not wait: it shows what is stored. enough says that see had seen enough.
-func (e *Engine) Show(ctx context.Context, runID string, see See) (enough bool, err error) {
-	seen := uint(0)
-	return e.showStored(ctx, runID, &seen, see)
 }
 
 // sleep waits until something may have happened; timeUp says that nobody said so.
@@ -166,10 +180,31 @@ func (w *waiter) take() (recs []*backend.Record, lost bool) {
 	return recs, lost
 }
 
-func (e *Engine) register(runID string, w *waiter) {
+// register makes w hear of what is committed from now on. It returns the run's first version where that is the newest that this process
+// knows of: the run's step is in hand.
+func (e *Engine) register(workflowName, runID string, w *waiter) *backend.Record {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.waiters[runID] = append(e.waiters[runID], w)
+	rt := e.routes[workflowName]
+	if rt == nil {
+		return nil
+	}
+	r := rt.roles[backend.BucketOf(runID, rt.buckets)]
+	if r == nil || r.gone {
+		return nil
+	}
+	if t := r.steps[runID]; t != nil && t.key.Version == 1 && !t.overtaken && t.next == nil {
+		return t.event
+	}
+	return nil
+}
+
+// inUse reports whether the engine's goroutines run.
+func (e *Engine) inUse() bool {
+	e.life.Lock()
+	defer e.life.Unlock()
+	return e.users > 0
 }
 
 func (e *Engine) unregister(runID string, w *waiter) {

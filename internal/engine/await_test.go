@@ -58,7 +58,7 @@ func TestFollowLearnsThatItsRunWasErased(t *testing.T) {
 			got := make(chan error, 1)
 			shown := make(chan bool, 1)
 			go func() {
-				got <- e.Follow(context.Background(), id, 0, func(en backend.Entry, present bool) (bool, error) {
+				got <- e.Follow(context.Background(), "erased", id, 0, func(en backend.Entry, present bool) (bool, error) {
 					if present {
 						shown <- true
 					}
@@ -85,8 +85,8 @@ func TestFollowLearnsThatItsRunWasErased(t *testing.T) {
 	}
 }
 
-// TestShowTellsTheNewestFromTheOthers: also where the newest is the last of a full page.
-func TestShowTellsTheNewestFromTheOthers(t *testing.T) {
+// TestFollowTellsTheNewestFromTheOthers: also where the newest is the last of a full page.
+func TestFollowTellsTheNewestFromTheOthers(t *testing.T) {
 	on := memory.New()
 	defer on.Close()
 	f := NewFlow(on, specOf("pages", goOn))
@@ -100,16 +100,16 @@ func TestShowTellsTheNewestFromTheOthers(t *testing.T) {
 		}
 	}
 	versions, newest := 0, []uint(nil)
-	_, err := f.engine.Show(t.Context(), "r", func(en backend.Entry, present bool) (bool, error) {
+	err := f.engine.Follow(t.Context(), "pages", "r", 0, func(en backend.Entry, present bool) (bool, error) {
 		if versions++; present {
 			newest = append(newest, en.Record.Meta.Version)
 		}
-		return false, nil
+		return present, nil
 	})
 	if err != nil || versions != readChunk || len(newest) != 1 || newest[0] != readChunk {
 		t.Errorf("%d versions, the newest %v, %v", versions, newest, err)
 	}
-	if _, err := f.engine.Show(t.Context(), "nobody", never); !errors.Is(err, backend.ErrRecordNotFound) {
+	if err := f.engine.Follow(t.Context(), "pages", "nobody", 0, never); !errors.Is(err, backend.ErrRecordNotFound) {
 		t.Errorf("no run: %v", err)
 	}
 }

@@ -147,7 +147,7 @@ func (r *role) receiveLane(en *backend.Entry, h *Handler, kind taskKind, receive
 
 func (r *role) newTask(en *backend.Entry, h *Handler, kind taskKind, receiver backend.Receiver) *task {
 	t := &task{
-		role: r, handler: h, kind: kind, rec: en.Record, cause: backend.CauseStep,
+		role: r, handler: h, kind: kind, rec: en.Record, event: en.Record, cause: backend.CauseStep,
 		key:  backend.DeliveryKey{RunID: en.Record.RunID, Receiver: receiver, Version: en.Record.Meta.Version},
 		mark: mark{pos: en.Pos},
 	}

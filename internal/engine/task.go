@@ -15,6 +15,7 @@ type task struct {
 	handler *Handler
 	key     backend.DeliveryKey
 	rec     *backend.Record // as of the event's version; nil = look it up
+	event   *backend.Record // as it came with its event, and stays; nil where it came from its row
 	cause   backend.Cause
 	kind    taskKind
 
