@@ -106,7 +106,7 @@ func setUpWriter(ctx context.Context, c *conn, cfg config) error {
 	}
 	err := c.script(ctx, fmt.Sprintf(`PRAGMA synchronous=%s; PRAGMA secure_delete=ON; PRAGMA foreign_keys=OFF;
 		PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; PRAGMA wal_autocheckpoint=%d; PRAGMA journal_size_limit=%d;
-		PRAGMA cache_size=-32768; PRAGMA temp_store=MEMORY`, cfg.synchronous, walPages, walLimitBytes))
+		%s; PRAGMA temp_store=MEMORY`, cfg.synchronous, walPages, walLimitBytes, cachePragma(cfg.pageCache)))
 	if err != nil {
 		return err
 	}
@@ -134,7 +134,7 @@ func openReader(ctx context.Context, path string, cfg config) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = c.script(ctx, busyPragma(cfg)+"; PRAGMA query_only=ON; PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; PRAGMA cache_size=-8192")
+	err = c.script(ctx, busyPragma(cfg)+"; PRAGMA query_only=ON; PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; "+cachePragma(cfg.pageCache/8))
 	if err != nil {
 		return nil, errors.Join(err, c.close())
 	}
@@ -144,6 +144,9 @@ func openReader(ctx context.Context, path string, cfg config) (*conn, error) {
 func busyPragma(cfg config) string {
 	return "PRAGMA busy_timeout=" + strconv.FormatInt(max(1, cfg.busyTimeout.Milliseconds()), 10)
 }
+
+// cachePragma is in KiB where it is negative.
+func cachePragma(bytes int) string { return "PRAGMA cache_size=-" + strconv.Itoa(bytes>>10) }
 
 // checkLibrary refuses versions of SQLite that can damage a write-ahead log when it is reset.
 func checkLibrary(ctx context.Context, c *conn) error {

@@ -43,6 +43,7 @@ type Option func(*config)
 type config struct {
 	busyTimeout time.Duration
 	readers     int
+	pageCache   int // bytes
 	synchronous Synchronous
 	exclusive   bool
 	txDeadline  time.Duration
@@ -68,6 +69,17 @@ func WithReaders(n int) Option {
 	return func(c *config) {
 		if n > 0 {
 			c.readers = n
+		}
+	}
+}
+
+// WithPageCache sets how many bytes of the file's pages the writing connection keeps in memory; a reading one, of which there are up to
+// [WithReaders], keeps an eighth of that. The operating system keeps pages too, so that a small cache costs little. Defaults to 4 MiB; a
+// value below 64 KiB leaves the default.
+func WithPageCache(bytes int) Option {
+	return func(c *config) {
+		if bytes >= 64<<10 {
+			c.pageCache = bytes
 		}
 	}
 }
@@ -100,6 +112,7 @@ func newConfig(opts []Option) config {
 		busyTimeout: 5 * time.Second,
 		readers:     max(4, 2*runtime.GOMAXPROCS(0)),
 		txDeadline:  time.Second,
+		pageCache:   4 << 20,
 	}
 	for _, o := range opts {
 		o(&c)

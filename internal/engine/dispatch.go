@@ -115,7 +115,7 @@ func (e *Engine) route(en *backend.Entry, read bool) {
 	r.supersede(en)
 	switch {
 	case r.lagging:
-	case r.queued >= maxQueue:
+	case r.crowded():
 		r.lagging, r.received = true, en.Pos-1
 		e.wakeDispatcher()
 	default:
@@ -134,7 +134,7 @@ func (e *Engine) catchUp(ctx context.Context) (more bool, err error) {
 	from, upTo, found := int64(0), e.pos, false
 	for _, rt := range e.routes {
 		for _, r := range rt.roles {
-			if r != nil && r.lagging && !r.gone && r.queued <= maxQueue/2 {
+			if r != nil && r.lagging && !r.gone && r.hasRoom() {
 				if r.received >= e.pos {
 					r.lagging = false
 					continue
@@ -201,7 +201,7 @@ func (e *Engine) offer(en *backend.Entry, from int64) {
 	if r == nil || r.gone || !r.lagging || r.full || r.received < from || r.received >= en.Pos {
 		return
 	}
-	if r.queued >= maxQueue {
+	if r.crowded() {
 		r.full = true
 		return
 	}

@@ -320,7 +320,7 @@ func (u *dues) fire(now time.Time) {
 		}
 		r := u.flow.roleOf(it.d.RunID)
 		u.forget(it.d.DeliveryKey)
-		if r != nil && r.queued >= maxQueue { // one full role holds up no other
+		if r != nil && r.crowded() { // one full role holds up no other
 			it.late = true
 			if u.aside = append(u.aside, it); len(u.aside) >= maxDue {
 				u.blocked = true

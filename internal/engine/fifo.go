@@ -10,8 +10,8 @@ func (q *fifo[T]) push(v T) { q.items = append(q.items, v) }
 
 func (q *fifo[T]) len() int { return len(q.items) - q.first }
 
-// front returns the oldest item; the queue must not be empty.
-func (q *fifo[T]) front() T { return q.items[q.first] }
+// at returns the i-th item, the oldest being the first; it must be there. What it points to may move with the next push or pop.
+func (q *fifo[T]) at(i int) *T { return &q.items[q.first+i] }
 
 // pop takes the oldest item; the queue must not be empty.
 func (q *fifo[T]) pop() T {

@@ -81,7 +81,6 @@ func (r *role) fire(it *dueItem, now time.Time) {
 func (r *role) taskOf(d backend.Delivery) *task {
 	t := &task{
 		role: r, key: d.DeliveryKey, stored: true, attempts: d.Attempts, firstAt: d.FirstAt, data: d.Data,
-		mark: mark{safe: true},
 	}
 	spec := r.flow.spec
 	name := string(d.Receiver)

@@ -26,9 +26,9 @@ type role struct {
 	running int         // in a slot
 	inRing  bool
 
-	marks fifo[*mark] // of what is not safe yet, in the order of positions
-	saved int64       // the cursor as stored
-	dirty bool        // something was received since
+	window window // what was received, until it is safe
+	saved  int64  // the cursor as stored
+	dirty  bool   // something was received since
 }
 
 type laneKey struct {
@@ -148,10 +148,9 @@ func (r *role) receiveLane(en *backend.Entry, h *Handler, kind taskKind, receive
 func (r *role) newTask(en *backend.Entry, h *Handler, kind taskKind, receiver backend.Receiver) *task {
 	t := &task{
 		role: r, handler: h, kind: kind, rec: en.Record, event: en.Record, cause: backend.CauseStep,
-		key:  backend.DeliveryKey{RunID: en.Record.RunID, Receiver: receiver, Version: en.Record.Meta.Version},
-		mark: mark{pos: en.Pos},
+		key: backend.DeliveryKey{RunID: en.Record.RunID, Receiver: receiver, Version: en.Record.Meta.Version},
 	}
-	r.marks.push(&t.mark)
+	t.place = r.window.add(en.Pos)
 	return t
 }
 
@@ -186,15 +185,33 @@ func (r *role) pop() *task {
 	return nil
 }
 
+// unready counts a delivery out of the ready ones, and tells those who wait for room that there is some.
 func (r *role) unready() {
 	r.queued--
 	r.engine.ready--
-	if r.queued == maxQueue/2 {
-		if r.lagging {
-			r.engine.wakeDispatcher()
-		}
-		r.flow.due.roomAgain()
+	if !r.roomMade() {
+		return
 	}
+	if r.lagging || r.engine.ready == maxReady/2 {
+		r.engine.wakeDispatcher()
+	}
+	r.flow.due.roomAgain()
+}
+
+// crowded reports whether the role is to take no more. What it does not take it reads from the log when it has room again.
+func (r *role) crowded() bool {
+	return r.queued >= maxQueue || r.engine.ready >= maxReady && r.queued >= minQueue
+}
+
+// hasRoom reports whether a role that was crowded is to go on: not before half of what was in its way is gone, so that it reads
+// many at a time.
+func (r *role) hasRoom() bool {
+	return r.queued <= minQueue/2 || r.queued <= maxQueue/2 && r.engine.ready <= maxReady/2
+}
+
+// roomMade reports whether the delivery that was just counted out made room, for this role or for all.
+func (r *role) roomMade() bool {
+	return r.queued == minQueue/2 || r.queued == maxQueue/2 || r.engine.ready == maxReady/2
 }
 
 // drop takes a step that is ready or waiting out of the window: it was overtaken.
@@ -230,15 +247,12 @@ func (r *role) dropStep(t *task) {
 }
 
 // release makes the task's place in the window safe.
-func (r *role) release(t *task) { t.mark.safe = true }
+func (r *role) release(t *task) { r.window.release(t.place) }
 
 // low is the position up to which everything is safe.
 func (r *role) low() int64 {
-	for r.marks.len() > 0 {
-		if m := r.marks.front(); !m.safe {
-			return m.pos - 1
-		}
-		r.marks.pop()
+	if pos, ok := r.window.low(); ok {
+		return pos - 1
 	}
 	if r.lagging {
 		return r.received
@@ -257,9 +271,14 @@ func (r *role) freeSlot(t *task) {
 
 // finish ends a task whose effect is stored, or that has nothing more to say; Engine.mu is held.
 func (e *Engine) finish(t *task) {
+	t.role.release(t)
+	e.finishUnsafe(t)
+}
+
+// finishUnsafe ends a task without making its event safe: the cursor stays before it; Engine.mu is held.
+func (e *Engine) finishUnsafe(t *task) {
 	r := t.role
 	e.outOfHand(t)
-	r.release(t)
 	t.phase.Store(phaseGone)
 	if t.kind != kindStep {
 		r.unlane(t)

@@ -91,8 +91,10 @@ const (
 	// DefaultStopTimeout is how long Stop lets handlers finish.
 	DefaultStopTimeout = 10 * time.Second
 
-	maxBatch     = 512         // changes per commit
-	maxQueue     = 1024        // deliveries that one role keeps ready
+	maxBatch     = 512  // changes per commit
+	maxQueue     = 1024 // deliveries that one role keeps ready
+	maxReady     = 4096 // deliveries that all roles of a process keep ready together, but that each may have minQueue
+	minQueue     = 64
 	maxRunning   = 64          // deliveries of one role in work at once
 	maxWorkers   = 4096        // goroutines that run user code
 	maxClaims    = 1000        // long attempts per engine

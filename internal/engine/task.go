@@ -30,7 +30,7 @@ type task struct {
 	actor     string // who sent it
 
 	phase    atomic.Int32
-	mark     mark     // its place in the window
+	place    uint64   // its event's number in the window; zero where its row is what is safe
 	next     *task    // what waits behind it: the run's newer version, or its next hook event
 	attempt  *Attempt // the one in work
 	cancel   context.CancelCauseFunc
@@ -122,12 +122,6 @@ const (
 	claimAsked
 	claimHeld
 )
-
-// mark is an event's place in a role's window; the cursor may not pass it before it is safe.
-type mark struct {
-	pos  int64
-	safe bool
-}
 
 // runList is the list of tasks in the hands of user code, oldest first.
 type runList struct {

@@ -246,7 +246,7 @@ func (e *Engine) movedCursors(now time.Time, all bool) []backend.Cursor {
 // moved appends the role's cursor if it has moved.
 func (r *role) moved(out []backend.Cursor) []backend.Cursor {
 	low := r.low()
-	if r.marks.len() == 0 {
+	if _, unsafe := r.window.low(); !unsafe {
 		r.dirty = false
 	}
 	if low <= r.saved {

@@ -158,13 +158,6 @@ func (e *Engine) hand(t *task, m *member) {
 	}
 }
 
-// finishUnsafe ends a task without making its event safe: the cursor stays before it.
-func (e *Engine) finishUnsafe(t *task) {
-	safe := t.mark.safe
-	e.finish(t)
-	t.mark.safe = safe
-}
-
 // judge makes the change that an attempt's outcome asks for.
 func (e *Engine) judge(ctx context.Context, t *task, a *Attempt, answer machine.Answer, err error) *member {
 	if err != nil {

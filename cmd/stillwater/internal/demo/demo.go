@@ -28,6 +28,8 @@ const (
 const (
 	// placers is how many orders are placed at the same time: they share the commits.
 	placers = 256
+	// pageCache is how many bytes of the store are kept in memory: the demo shows that little is needed.
+	pageCache = 2 << 20
 	// listPage is how many runs are read at once.
 	listPage = 1000
 	// maxComplaints bounds how many of the engine's own errors are shown.

@@ -30,7 +30,7 @@ func openBooks(path string, readOnly bool) (*books, error) {
 	if !strings.HasPrefix(p, "/") {
 		p = "/" + p // a drive letter
 	}
-	dsn := "file://" + (&url.URL{Path: p}).EscapedPath() + "?_pragma=busy_timeout(5000)&_txlock=immediate"
+	dsn := "file://" + (&url.URL{Path: p}).EscapedPath() + "?_pragma=busy_timeout(5000)&_pragma=cache_size(-256)&_txlock=immediate"
 	if readOnly {
 		dsn += "&mode=ro"
 	}
