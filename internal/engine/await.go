@@ -13,8 +13,15 @@ type waiter struct {
 	mu   sync.Mutex
 	recs []*backend.Record
 	lost bool // more came than were kept
+	room [4]*backend.Record
 	wake chan struct{}
 	tick *time.Timer // of who looks by itself, too; the caller's own
+}
+
+func newWaiter() *waiter {
+	w := &waiter{wake: make(chan struct{}, 1)}
+	w.recs = w.room[:0] // mostly all that it needs
+	return w
 }
 
 // eraseCheck is how often one who awaits a run looks whether another process has erased it, which nothing tells of.
@@ -71,7 +78,7 @@ func (e *Engine) Follow(ctx context.Context, workflowName, runID string, poll ti
 	if _, erases := e.b.(backend.Eraser); erases && poll <= 0 {
 		poll = e.eraseCheck
 	}
-	w := &waiter{wake: make(chan struct{}, 1)}
+	w := newWaiter()
 	if poll > 0 {
 		w.tick = time.NewTimer(poll)
 		defer w.tick.Stop()
@@ -93,13 +100,15 @@ func (e *Engine) Follow(ctx context.Context, workflowName, runID string, poll ti
 
 // follow shows what comes behind the version seen.
 func (e *Engine) follow(ctx context.Context, runID string, poll time.Duration, seen uint, w *waiter, see See) error {
+	var spare []*backend.Record
 	for {
 		for gap := false; !gap; {
 			timeUp, err := w.sleep(ctx, poll)
 			if err != nil {
 				return err
 			}
-			recs, lost := w.take()
+			recs, lost := w.take(spare)
+			spare = recs
 			gap = timeUp || lost
 			for i, rec := range recs {
 				switch {
@@ -123,8 +132,7 @@ func (e *Engine) follow(ctx context.Context, runID string, poll time.Duration, s
 func (w *waiter) sleep(ctx context.Context, poll time.Duration) (timeUp bool, err error) {
 	var tick <-chan time.Time
 	if poll > 0 {
-		w.tick.Reset(poll)
-		tick = w.tick.C
+		tick = w.tick.C // it runs on while versions come: to look too early does no harm
 	}
 	select {
 	case <-ctx.Done():
@@ -132,6 +140,7 @@ func (w *waiter) sleep(ctx context.Context, poll time.Duration) (timeUp bool, er
 	case <-w.wake:
 		return false, nil
 	case <-tick:
+		w.tick.Reset(poll)
 		return true, nil
 	}
 }
@@ -171,12 +180,13 @@ func (e *Engine) showStored(ctx context.Context, runID string, seen *uint, see S
 	return show(true)
 }
 
-// take empties the waiter; lost says that some records were not kept.
-func (w *waiter) take() (recs []*backend.Record, lost bool) {
+// take empties the waiter, which goes on in the memory of spare; lost says that some records were not kept.
+func (w *waiter) take(spare []*backend.Record) (recs []*backend.Record, lost bool) {
+	clear(spare)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	recs, lost = w.recs, w.lost
-	w.recs, w.lost = nil, false
+	w.recs, w.lost = spare[:0], false
 	return recs, lost
 }
 

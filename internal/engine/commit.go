@@ -71,7 +71,13 @@ func (e *Engine) CommitAll(ctx context.Context, changes []*backend.Change) error
 		group[i] = &member{change: c, more: i < len(changes)-1}
 	}
 	group[len(group)-1].done = make(chan struct{})
-	e.submitAsync(group...)
+	switch {
+	case !e.enqueue(group...):
+	case ctx.Done() != nil:
+		go e.lead(false)
+	case e.leadOnce(&round{}, false): // the caller has all the time: it commits by itself, but not for others again and again
+		go e.lead(false)
+	}
 	return e.await(ctx, group...)
 }
 
@@ -118,36 +124,50 @@ func (e *Engine) withdraw(m *member, n int) bool {
 	return true
 }
 
+// round is the memory of a leader's rounds.
+type round struct {
+	batch   []*member
+	changes []*backend.Change
+}
+
 // lead commits until nothing is pending. worker says that the caller takes a ready delivery itself afterwards.
 func (e *Engine) lead(worker bool) {
-	c := &e.committer
-	var batch []*member
-	var changes []*backend.Change
-	for {
-		c.mu.Lock()
-		n := min(len(c.pending), maxBatch)
-		for n > 0 && n < len(c.pending) && c.pending[n-1].more {
-			n++
-		}
-		if n == 0 {
-			c.leading = false
-			c.mu.Unlock()
-			return
-		}
-		batch = append(batch[:0], c.pending[:n]...)
-		rest := copy(c.pending, c.pending[n:])
-		clear(c.pending[rest:])
-		c.pending = c.pending[:rest]
-		c.mu.Unlock()
-
-		changes = changes[:0]
-		for _, m := range batch {
-			changes = append(changes, m.change)
-		}
-		// The engine's own context: a batch carries the work of many, and one caller's end must not undo the others'.
-		err := e.b.Commit(e.commitCtx, changes)
-		e.complete(batch, err, worker && rest == 0)
+	var r round
+	for e.leadOnce(&r, worker) {
 	}
+}
+
+// leadOnce commits what is pending. It reports whether there is more by now: then the caller goes on, or makes another one the leader.
+func (e *Engine) leadOnce(r *round, worker bool) (more bool) {
+	c := &e.committer
+	c.mu.Lock()
+	n := min(len(c.pending), maxBatch)
+	for n > 0 && n < len(c.pending) && c.pending[n-1].more {
+		n++
+	}
+	if n == 0 { // it was withdrawn
+		c.leading = false
+		c.mu.Unlock()
+		return false
+	}
+	r.batch = append(r.batch[:0], c.pending[:n]...)
+	rest := copy(c.pending, c.pending[n:])
+	clear(c.pending[rest:])
+	c.pending = c.pending[:rest]
+	c.mu.Unlock()
+
+	r.changes = r.changes[:0]
+	for _, m := range r.batch {
+		r.changes = append(r.changes, m.change)
+	}
+	// The engine's own context: a batch carries the work of many, and one caller's end must not undo the others'.
+	err := e.b.Commit(e.commitCtx, r.changes)
+	e.complete(r.batch, err, worker && rest == 0)
+
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.leading = len(c.pending) > 0
+	return c.leading
 }
 
 // complete does what hangs on the changes of a committed batch. self says that the caller will take a ready delivery.
