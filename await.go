@@ -42,7 +42,7 @@ func (w *Workflow[Type, Status]) AwaitAny(ctx context.Context, foreignID, runID 
 // AwaitEnd waits until the run has ended, however that is: completed, cancelled, or with its data deleted. It returns the run as of its end. Errors
 // are those of [Workflow.Await], without ErrRunEnded.
 func (w *Workflow[Type, Status]) AwaitEnd(ctx context.Context, foreignID, runID string, opts ...AwaitOption) (*Run[Type, Status], error) {
-	return w.await(ctx, foreignID, runID, opts, func(en backend.Entry, present bool) (bool, error) {
+	return w.await(ctx, foreignID, runID, opts, finished, func(en backend.Entry, present bool) (bool, error) {
 		return present && en.Record.RunState.Finished(), nil
 	})
 }
@@ -58,7 +58,8 @@ func (w *Workflow[Type, Status]) awaitStatus(ctx context.Context, foreignID, run
 		return nil, &Error{Op: "await", Workflow: w.name, RunID: runID, Err: ErrUnknownStatus, Hint: "name at least one status"}
 	}
 	last, unseen := uint(0), false
-	return w.await(ctx, foreignID, runID, opts, func(en backend.Entry, present bool) (bool, error) {
+	there := func(rec *Record) bool { return slices.Contains(wants, rec.Status) || finished(rec) }
+	return w.await(ctx, foreignID, runID, opts, there, func(en backend.Entry, present bool) (bool, error) {
 		rec := en.Record
 		unseen = unseen || rec.Meta.Version > last+1 // no history of what lies between is kept
 		last = rec.Meta.Version
@@ -78,8 +79,11 @@ func (w *Workflow[Type, Status]) reaches(from int, wants []int) bool {
 	return slices.ContainsFunc(wants, func(want int) bool { return w.graph.Reachable(from, want) })
 }
 
-// await waits for the version that enough says yes to.
-func (w *Workflow[Type, Status]) await(ctx context.Context, foreignID, runID string, opts []AwaitOption, enough engine.See) (*Run[Type, Status], error) {
+func finished(rec *Record) bool { return rec.RunState.Finished() }
+
+// await waits for the version that enough says yes to. Versions that wants says no to need not be looked at by themselves.
+func (w *Workflow[Type, Status]) await(ctx context.Context, foreignID, runID string, opts []AwaitOption, wants func(*Record) bool,
+	enough engine.See) (*Run[Type, Status], error) {
 	o := awaitOpts{poll: w.awaitPoll()}
 	for _, opt := range opts {
 		opt(&o)
@@ -95,7 +99,7 @@ func (w *Workflow[Type, Status]) await(ctx context.Context, foreignID, runID str
 		runID = rec.RunID
 	}
 	var found backend.Entry
-	err := w.flow.Engine().Follow(ctx, w.name, runID, o.poll, func(en backend.Entry, present bool) (bool, error) {
+	err := w.flow.Engine().Follow(ctx, w.name, runID, o.poll, wants, func(en backend.Entry, present bool) (bool, error) {
 		if of := en.Record.WorkflowName; of != w.name {
 			return false, fmt.Errorf("%w: it is of workflow %s", ErrRecordNotFound, backend.Quote(of))
 		}

@@ -13,13 +13,16 @@ type waiter struct {
 	mu   sync.Mutex
 	recs []*backend.Record
 	lost bool // more came than were kept
-	room [4]*backend.Record
-	wake chan struct{}
-	tick *time.Timer // of who looks by itself, too; the caller's own
+	// told is the newest version that came while all before it had come too; zero where that is not known, and then every one wakes.
+	told  uint
+	wants func(rec *backend.Record) bool
+	room  [4]*backend.Record
+	wake  chan struct{}
+	tick  *time.Timer // of who looks by itself, too; the caller's own
 }
 
-func newWaiter() *waiter {
-	w := &waiter{wake: make(chan struct{}, 1)}
+func newWaiter(wants func(*backend.Record) bool) *waiter {
+	w := &waiter{wake: make(chan struct{}, 1), wants: wants}
 	w.recs = w.room[:0] // mostly all that it needs
 	return w
 }
@@ -36,15 +39,30 @@ func (e *Engine) tell(rec *backend.Record) {
 		return
 	}
 	for _, w := range e.waiters[rec.RunID] {
-		w.mu.Lock()
-		if len(w.recs) < maxUnseen {
-			w.recs = append(w.recs, rec)
-		} else {
-			w.lost = true
+		if w.hear(rec) {
+			w.poke()
 		}
-		w.mu.Unlock()
-		w.poke()
 	}
+}
+
+// hear keeps a version for the one who waits, and reports whether to wake it: each wake-up on the way to what it waits for takes the
+// processor from the run itself.
+func (w *waiter) hear(rec *backend.Record) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.recs) < maxUnseen {
+		w.recs = append(w.recs, rec)
+	} else {
+		w.lost = true
+	}
+	if v := rec.Meta.Version; w.told == 0 || v != w.told+1 {
+		if v > w.told {
+			w.told = 0
+		}
+		return true
+	}
+	w.told++
+	return len(w.recs) == maxUnseen || w.wants(rec)
 }
 
 // poke wakes the one who waits.
@@ -63,8 +81,9 @@ type See func(en backend.Entry, present bool) (enough bool, err error)
 // is stored and goes on with what is committed, without a receiver and without polling; poll, where positive, is how often it
 // also looks by itself, for stores that tell nothing of other processes' commits. A backend without history shows the
 // present version only. A run that is erased meanwhile is backend.ErrRecordNotFound: at once where this process erases it, within eraseCheck
-// where another one does. A run whose first version this process has in hand is not read at all.
-func (e *Engine) Follow(ctx context.Context, workflowName, runID string, poll time.Duration, see See) error {
+// where another one does. A run whose first version this process has in hand is not read at all, and what see is shown of it may wait until a
+// version comes that wants says yes to; wants must be quick, and wait for nothing.
+func (e *Engine) Follow(ctx context.Context, workflowName, runID string, poll time.Duration, wants func(*backend.Record) bool, see See) error {
 	seen := uint(0)
 	if !e.inUse() { // most likely nothing will come any more: look before making ready to wait
 		if enough, err := e.showStored(ctx, runID, &seen, see); enough || err != nil {
@@ -78,7 +97,7 @@ func (e *Engine) Follow(ctx context.Context, workflowName, runID string, poll ti
 	if _, erases := e.b.(backend.Eraser); erases && poll <= 0 {
 		poll = e.eraseCheck
 	}
-	w := newWaiter()
+	w := newWaiter(wants)
 	if poll > 0 {
 		w.tick = time.NewTimer(poll)
 		defer w.tick.Stop()
@@ -204,10 +223,12 @@ func (e *Engine) register(workflowName, runID string, w *waiter) *backend.Record
 	if r == nil || r.gone {
 		return nil
 	}
-	if t := r.steps[runID]; t != nil && t.key.Version == 1 && !t.overtaken && t.next == nil {
-		return t.event
+	t := r.steps[runID]
+	if t == nil || t.key.Version != 1 || t.overtaken || t.next != nil || t.event == nil {
+		return nil
 	}
-	return nil
+	w.told = 1
+	return t.event
 }
 
 // inUse reports whether the engine's goroutines run.

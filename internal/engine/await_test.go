@@ -58,7 +58,7 @@ func TestFollowLearnsThatItsRunWasErased(t *testing.T) {
 			got := make(chan error, 1)
 			shown := make(chan bool, 1)
 			go func() {
-				got <- e.Follow(context.Background(), "erased", id, 0, func(en backend.Entry, present bool) (bool, error) {
+				got <- e.Follow(context.Background(), "erased", id, 0, anything, func(en backend.Entry, present bool) (bool, error) {
 					if present {
 						shown <- true
 					}
@@ -100,7 +100,7 @@ func TestFollowTellsTheNewestFromTheOthers(t *testing.T) {
 		}
 	}
 	versions, newest := 0, []uint(nil)
-	err := f.engine.Follow(t.Context(), "pages", "r", 0, func(en backend.Entry, present bool) (bool, error) {
+	err := f.engine.Follow(t.Context(), "pages", "r", 0, anything, func(en backend.Entry, present bool) (bool, error) {
 		if versions++; present {
 			newest = append(newest, en.Record.Meta.Version)
 		}
@@ -109,7 +109,34 @@ func TestFollowTellsTheNewestFromTheOthers(t *testing.T) {
 	if err != nil || versions != readChunk || len(newest) != 1 || newest[0] != readChunk {
 		t.Errorf("%d versions, the newest %v, %v", versions, newest, err)
 	}
-	if err := f.engine.Follow(t.Context(), "pages", "nobody", 0, never); !errors.Is(err, backend.ErrRecordNotFound) {
+	if err := f.engine.Follow(t.Context(), "pages", "nobody", 0, anything, never); !errors.Is(err, backend.ErrRecordNotFound) {
 		t.Errorf("no run: %v", err)
+	}
+}
+
+func anything(*backend.Record) bool { return true }
+
+// TestWaiterSleepsThrough: what it does not want wakes it only where a version is missing before it, or where it has no more room.
+func TestWaiterSleepsThrough(t *testing.T) {
+	version := func(v uint) *backend.Record { return &backend.Record{Meta: backend.Meta{Version: v}} }
+	w := newWaiter(func(rec *backend.Record) bool { return rec.Meta.Version == 4 })
+	if !w.hear(version(1)) {
+		t.Error("it does not know what came before, and slept on")
+	}
+	w.told = 1
+	for _, tt := range []struct {
+		version uint
+		wakes   bool
+	}{{2, false}, {3, false}, {4, true}, {5, false}, {7, true}, {8, true}} {
+		if got := w.hear(version(tt.version)); got != tt.wakes {
+			t.Errorf("version %d: woken %v", tt.version, got)
+		}
+	}
+	full := newWaiter(func(*backend.Record) bool { return false })
+	full.told = 1
+	for v := uint(2); v < 2*maxUnseen; v++ {
+		if woken, room := full.hear(version(v)), v-1; woken != (room == maxUnseen) && room <= maxUnseen {
+			t.Errorf("after %d versions: woken %v", room, woken)
+		}
 	}
 }
