@@ -68,8 +68,9 @@ func (s *Stream) Recv(ctx context.Context) (*backend.Event, backend.Ack, error) 
 			return nil, nil, err
 		}
 		if wake == nil {
-			event.Headers = maps.Clone(event.Headers)
-			return &event, s.ackOf(event.ID), nil
+			own := event // made here, so that a Recv which parks makes it once
+			own.Headers = maps.Clone(event.Headers)
+			return &own, s.ackOf(event.ID), nil
 		}
 		select {
 		case <-wake:
