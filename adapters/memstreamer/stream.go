@@ -18,8 +18,9 @@ type Stream struct {
 	done   chan struct{} // closed with the receiver; nil for a sender
 
 	// Guarded by the topic's lock.
-	next   int64 // the event that Recv returns next
-	closed bool
+	next          int64 // the event that Recv returns next
+	closed        bool
+	before, after *Stream // in the chain of the name's open receivers
 }
 
 var (
