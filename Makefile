@@ -4,6 +4,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 30s
 BENCHTIME   ?= 1s
 KILLS       ?= 10000
+IDLE        ?= 60
 
 MODULES = $$(go list -m -f '{{.Dir}}')
 GOFMT   = "$$(go env GOROOT)/bin/gofmt"
@@ -51,8 +52,12 @@ fuzz: ## every fuzz test (FUZZTIME=30s each)
 kill: ## kill -9 real processes at random moments and check every invariant (KILLS=10000, about ten minutes)
 	@cd integration && STILLWATER_KILLS=$(KILLS) go test -count=1 -timeout=0 -v -run=Kill ./...
 
+.PHONY: idle
+idle: ## what a hundred idle workflows do in a minute: CPU, wake-ups, calls of the store (IDLE=60)
+	@cd integration && STILLWATER_IDLE=$(IDLE) go test -count=1 -timeout=0 -v -run=Idle ./...
+
 .PHONY: proof
-proof: lint race fuzz kill ## all the evidence, one after the other: takes hours
+proof: lint race fuzz idle kill ## all the evidence, one after the other: takes hours
 
 .PHONY: tidy
 tidy: ## go mod tidy where a module can be resolved alone, then the rules of the repository
