@@ -4,6 +4,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 30s
 BENCHTIME   ?= 1s
 KILLS       ?= 10000
+IDLE        ?= 60
 
 MODULES = $$(go list -m -f '{{.Dir}}')
 GOFMT   = "$$(go env GOROOT)/bin/gofmt"
@@ -17,7 +18,7 @@ each = failed=; for dir in $(MODULES); do echo "--- $$dir: $(1)"; (cd "$$dir" &&
 
 .PHONY: help
 help: ## show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 .PHONY: test
 test: ## the everyday suite: every module, with the race detector
@@ -38,6 +39,10 @@ bench: ## every benchmark (BENCHTIME=1s)
 	@for dir in $$(grep -rlE --include='*_test.go' '^func Benchmark' . | xargs -r -n1 dirname | sort -u); do \
 		echo "--- $$dir"; (cd "$$dir" && go test -run='^$$' -bench=. -benchmem -benchtime=$(BENCHTIME) .) || exit 1; done
 
+.PHONY: bench-compare
+bench-compare: ## the benchmarks of another commit and of this tree in turns (REF=main BENCH=. PKGS=./... COUNT=6 BENCHTIME=1s)
+	@exec env REF='$(REF)' BENCH='$(BENCH)' PKGS='$(PKGS)' COUNT='$(COUNT)' BENCHTIME='$(BENCHTIME)' internal/tools/bench-compare.sh
+
 .PHONY: fuzz
 fuzz: ## every fuzz test (FUZZTIME=30s each)
 	@grep -rHoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sed 's/:func /:/' | sort -u | while IFS=: read -r file name; do \
@@ -47,8 +52,12 @@ fuzz: ## every fuzz test (FUZZTIME=30s each)
 kill: ## kill -9 real processes at random moments and check every invariant (KILLS=10000, about ten minutes)
 	@cd integration && STILLWATER_KILLS=$(KILLS) go test -count=1 -timeout=0 -v -run=Kill ./...
 
+.PHONY: idle
+idle: ## what a hundred idle workflows do in a minute: CPU, wake-ups, calls of the store (IDLE=60)
+	@cd integration && STILLWATER_IDLE=$(IDLE) go test -count=1 -timeout=0 -v -run=Idle ./...
+
 .PHONY: proof
-proof: lint race fuzz kill ## all the evidence, one after the other: takes hours
+proof: lint race fuzz idle kill ## all the evidence, one after the other: takes hours
 
 .PHONY: tidy
 tidy: ## go mod tidy where a module can be resolved alone, then the rules of the repository

@@ -67,8 +67,8 @@ func newObjects(t reflect.Type, o objectOptions) objects {
 // extra is what came with a decoded object and is to be stored with it again: the fields that Type does not have. It is empty where
 // there are none.
 type extra struct {
-	stored []byte // the JSON with those fields
-	before []byte // the JSON of the decoded object without them, before anybody changed it
+	rest   *overlay.Rest
+	before []byte // the JSON of the decoded object without them, before anybody changed it; nil where nobody asks
 }
 
 // decodeObject turns stored bytes into an object. What cannot be mended by trying again is a [Permanent] error: broken JSON, a codec or a version
@@ -82,10 +82,10 @@ func (w *Workflow[Type, Status]) decodeObject(stored []byte) (*Type, extra, erro
 	if _, err := guarded(func() (bool, error) { return true, Unmarshal(plain, object) }); err != nil {
 		return nil, extra{}, Permanent(err)
 	}
-	if !w.objects.shape.Unknown(plain) {
-		return object, extra{}, nil
+	more := extra{rest: w.objects.shape.Rest(plain)}
+	if !more.rest.InArrays() {
+		return object, more, nil
 	}
-	more := extra{stored: plain}
 	if before, err := guarded(func() ([]byte, error) { return Marshal(object) }); err == nil { // without it, arrays go by their indexes
 		more.before = before
 	}
@@ -115,10 +115,7 @@ func (w *Workflow[Type, Status]) encodeWith(object *Type, more extra) ([]byte, e
 	if err != nil {
 		return nil, fmt.Errorf("encode object: %w", err)
 	}
-	if more.stored != nil {
-		plain = w.objects.shape.Merge(more.stored, more.before, plain)
-	}
-	return w.objects.store(plain)
+	return w.objects.store(more.rest.PutBack(more.before, plain))
 }
 
 // store makes the bytes to store of an object's JSON.

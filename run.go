@@ -30,7 +30,9 @@ type Run[Type any, Status StatusType] struct {
 	attempt *engine.Attempt // nil outside an attempt
 	verb    machine.Verb    // what the code asked for beside a status
 	reason  string
-	encode  func(object *Type) ([]byte, error) // makes the attempt's object what is stored, with what came with it
+	of      *Workflow[Type, Status] // nil outside an attempt; by it the object becomes what is stored, with
+	more    extra                   // what came with it
+	own     controller              // the room for the attempt's controller
 }
 
 // Pause stops the run where it is, with its object as it is now, until somebody resumes it; the engine never does. Inside a step return what
@@ -145,7 +147,7 @@ func (r *Run[Type, Status]) answer(status Status, err error) (machine.Answer, er
 		a.Verb = machine.Skip
 		return a, nil
 	}
-	object, err := r.encode(r.Object)
+	object, err := r.of.encodeWith(r.Object, r.more)
 	if err != nil {
 		e := &Error{Op: "store the object", Workflow: r.WorkflowName, RunID: r.RunID, Err: err}
 		if errors.Is(err, ErrTooLarge) {
@@ -157,30 +159,35 @@ func (r *Run[Type, Status]) answer(status Status, err error) (machine.Answer, er
 	return a, nil
 }
 
-// attemptRun makes the run of an attempt.
+// attemptRun makes the run of an attempt. All of it lies in one piece of memory: this is done for every step.
 func (w *Workflow[Type, Status]) attemptRun(a *engine.Attempt) (*Run[Type, Status], error) {
-	t, more, err := w.typed(a.Record)
+	r := &Run[Type, Status]{attempt: a, of: w, own: controller{op: w.nobody, runID: a.Record.RunID}}
+	r.controller = &r.own
+	var err error
+	r.more, err = w.decodeRecord(&r.TypedRecord, a.Record)
 	if err != nil {
 		return nil, err
 	}
-	encode := func(object *Type) ([]byte, error) { return w.encodeWith(object, more) }
-	return &Run[Type, Status]{TypedRecord: *t, controller: w.RunStateController(a.Record.RunID), attempt: a, encode: encode}, nil
+	return r, nil
 }
 
 // typedRecord decodes a record's object, for code that only reads it.
 func (w *Workflow[Type, Status]) typedRecord(rec *Record) (*TypedRecord[Type, Status], error) {
-	t, _, err := w.typed(rec)
-	return t, err
+	t := new(TypedRecord[Type, Status])
+	if _, err := w.decodeRecord(t, rec); err != nil {
+		return nil, err
+	}
+	return t, nil
 }
 
-// typed decodes a record's object; see decodeObject for its errors.
-func (w *Workflow[Type, Status]) typed(rec *Record) (*TypedRecord[Type, Status], extra, error) {
+// decodeRecord fills t from a record; see decodeObject for its errors.
+func (w *Workflow[Type, Status]) decodeRecord(t *TypedRecord[Type, Status], rec *Record) (extra, error) {
 	object, more, err := w.decodeObject(rec.Object)
 	if err != nil {
-		return nil, extra{}, fmt.Errorf("decode the stored object of version %d: %w", rec.Meta.Version, err)
+		return extra{}, fmt.Errorf("decode the stored object of version %d: %w", rec.Meta.Version, err)
 	}
-	t := &TypedRecord[Type, Status]{Record: *rec, Status: Status(rec.Status), Object: object}
+	t.Record, t.Status, t.Object = *rec, Status(rec.Status), object
 	// The caller may change what it gets; the record that it came from is shared.
 	t.Record.Object = append([]byte(nil), rec.Object...)
-	return t, more, nil
+	return more, nil
 }

@@ -15,3 +15,12 @@ func processCPU() time.Duration {
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
+
+// switches counts how often a thread of the process went to sleep so far, and so had to be woken; -1 where the system does not tell.
+func switches() int64 {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return -1
+	}
+	return int64(u.Nvcsw)
+}

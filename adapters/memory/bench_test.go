@@ -168,3 +168,44 @@ func BenchmarkDue(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkReads measures what the engine and its users read while steps run, at 100,000 stored runs of two versions.
+func BenchmarkReads(b *testing.B) {
+	m := filled(b)
+	ctx := context.Background()
+	ids, foreign := make([]string, 1000), make([]string, 1000)
+	for i := range ids {
+		ids[i], foreign[i] = fmt.Sprintf("run-%d", i*97), fmt.Sprintf("f-%d", i*97)
+		commit(b, m, step(lookup(b, m, ids[i])))
+	}
+	head, err := m.Head(ctx)
+	if err != nil {
+		b.Fatal(err)
+	}
+	measure := func(name string, read func(i int) (n int, err error)) {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				if n, err := read(i % len(ids)); err != nil || n == 0 {
+					b.Fatal(n, err)
+				}
+			}
+		})
+	}
+	measure("lookup", func(i int) (int, error) {
+		rec, err := m.Lookup(ctx, ids[i])
+		return int(rec.Meta.Version), err
+	})
+	measure("latest", func(i int) (int, error) {
+		rec, err := m.Latest(ctx, orders, foreign[i])
+		return int(rec.Meta.Version), err
+	})
+	measure("history", func(i int) (int, error) {
+		entries, err := m.History(ctx, ids[i], 0, 10)
+		return len(entries), err
+	})
+	measure("log", func(int) (int, error) {
+		entries, err := m.ReadLog(ctx, head-64, 64)
+		return len(entries), err
+	})
+}

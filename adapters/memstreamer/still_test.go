@@ -25,7 +25,7 @@ type idle struct {
 }
 
 // park opens n receivers and returns once all of them sit in the select of Recv.
-func park(t *testing.T, s *memstreamer.StreamConstructor, topics, n int) *idle {
+func park(t testing.TB, s *memstreamer.StreamConstructor, topics, n int) *idle {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	crowd := &idle{end: cancel, errs: make([]error, n)}
@@ -41,7 +41,7 @@ func park(t *testing.T, s *memstreamer.StreamConstructor, topics, n int) *idle {
 }
 
 // leave ends the crowd's context, joins everybody, and checks how they left.
-func (c *idle) leave(t *testing.T) {
+func (c *idle) leave(t testing.TB) {
 	t.Helper()
 	c.end()
 	c.joined.Wait()

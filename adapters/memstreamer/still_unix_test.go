@@ -5,7 +5,6 @@ package memstreamer_test
 import (
 	"fmt"
 	"runtime"
-	"syscall"
 	"testing"
 	"time"
 
@@ -32,14 +31,4 @@ func TestIdleReceiversCostNothing(t *testing.T) {
 			crowd.leave(t)
 		})
 	}
-}
-
-// cpuTime returns what this process has used so far, in user and system mode.
-func cpuTime(t *testing.T) time.Duration {
-	t.Helper()
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		t.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

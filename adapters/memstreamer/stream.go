@@ -18,8 +18,9 @@ type Stream struct {
 	done   chan struct{} // closed with the receiver; nil for a sender
 
 	// Guarded by the topic's lock.
-	next   int64 // the event that Recv returns next
-	closed bool
+	next          int64 // the event that Recv returns next
+	closed        bool
+	before, after *Stream // in the chain of the name's open receivers
 }
 
 var (
@@ -68,8 +69,9 @@ func (s *Stream) Recv(ctx context.Context) (*backend.Event, backend.Ack, error) 
 			return nil, nil, err
 		}
 		if wake == nil {
-			event.Headers = maps.Clone(event.Headers)
-			return &event, s.ackOf(event.ID), nil
+			own := event // made here, so that a Recv which parks makes it once
+			own.Headers = maps.Clone(event.Headers)
+			return &own, s.ackOf(event.ID), nil
 		}
 		select {
 		case <-wake:

@@ -352,6 +352,30 @@ func TestForgetDropsAName(t *testing.T) {
 	})
 }
 
+// TestForgetClosesEveryOpenReceiver: whichever of a name's receivers were closed before.
+func TestForgetClosesEveryOpenReceiver(t *testing.T) {
+	const n = 4
+	for closed := range 1 << n {
+		s := memstreamer.New()
+		var receivers []backend.EventReceiver
+		for range n {
+			receivers = append(receivers, newReceiver(t, s, topic, "a"))
+		}
+		for i, r := range receivers {
+			if closed&(1<<i) != 0 {
+				_ = r.Close() // it never fails
+			}
+		}
+		late := newReceiver(t, s, topic, "a")
+		s.Forget(topic, "a")
+		for i, r := range append(receivers, late) {
+			if _, _, err := r.Recv(t.Context()); !errors.Is(err, backend.ErrClosed) {
+				t.Fatalf("closed before: %04b: Recv of receiver %d = %v, want ErrClosed", closed, i, err)
+			}
+		}
+	}
+}
+
 func TestMisuseIsAnError(t *testing.T) {
 	s := memstreamer.New()
 	sender, ok := newSender(t, s, topic).(*memstreamer.Stream)

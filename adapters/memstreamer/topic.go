@@ -34,8 +34,8 @@ type topic struct {
 
 // cursor is how far a name has come.
 type cursor struct {
-	next      int64 // the first event that is not acked
-	streams   map[*Stream]struct{}
+	next      int64   // the first event that is not acked
+	open      *Stream // the open receivers of the name, chained: there is one, most of the time
 	forgotten bool
 }
 
@@ -67,7 +67,7 @@ func (t *topic) open(s *Stream, name string, fromLatest bool) {
 	defer t.mu.Unlock()
 	c := t.cursors[name]
 	if c == nil {
-		c = &cursor{next: t.log.first, streams: make(map[*Stream]struct{})}
+		c = &cursor{next: t.log.first}
 		if fromLatest {
 			c.next = t.log.next
 		}
@@ -78,7 +78,10 @@ func (t *topic) open(s *Stream, name string, fromLatest bool) {
 		t.log.mark(c.next)
 	}
 	s.cursor, s.next = c, c.next
-	c.streams[s] = struct{}{}
+	if s.after = c.open; s.after != nil {
+		s.after.before = s
+	}
+	c.open = s
 	t.log.mark(s.next)
 	t.trim()
 }
@@ -143,7 +146,15 @@ func (t *topic) closeLocked(s *Stream) {
 		return
 	}
 	t.log.unmark(s.next)
-	delete(s.cursor.streams, s)
+	if s.before != nil {
+		s.before.after = s.after
+	} else {
+		s.cursor.open = s.after
+	}
+	if s.after != nil {
+		s.after.before = s.before
+	}
+	s.before, s.after = nil, nil
 	close(s.done)
 }
 
@@ -154,8 +165,8 @@ func (t *topic) forget(name string) {
 	if c == nil {
 		return
 	}
-	for s := range c.streams {
-		t.closeLocked(s)
+	for c.open != nil {
+		t.closeLocked(c.open)
 	}
 	t.log.unmark(c.next)
 	c.forgotten = true

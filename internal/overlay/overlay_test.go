@@ -228,6 +228,9 @@ func FuzzShape(f *testing.F) {
 			return
 		}
 		merged := shape.Merge(a, now, now)
+		if (shape.Rest(a) != nil) != shape.Unknown(a) {
+			t.Errorf("Rest(%q) and Unknown do not agree", a)
+		}
 		if !json.Valid(merged) {
 			t.Fatalf("%q became %q", a, merged)
 		}

@@ -75,43 +75,39 @@ func nested(b []byte, i int) int {
 	return -1
 }
 
-// name decodes a member's quoted name.
-func name(quoted []byte) string {
+// name decodes a member's quoted name. It shares memory with it where nothing is escaped.
+func name(quoted []byte) []byte {
 	inner := quoted[1 : len(quoted)-1]
-	plain := true
 	for _, c := range inner {
-		if c == '\\' || c >= 0x80 {
-			plain = false
+		if c != '\\' && c < 0x80 {
+			continue
+		}
+		var s string
+		if json.Unmarshal(quoted, &s) != nil {
 			break
 		}
+		return []byte(s)
 	}
-	if plain {
-		return string(inner)
-	}
-	var s string
-	if json.Unmarshal(quoted, &s) != nil {
-		return string(inner)
-	}
-	return s
+	return inner
 }
 
 // member is one of an object.
 type member struct {
-	name  string
+	name  []byte // decoded
 	key   []byte // quoted, as it stands
 	value []byte
+	at    span // of the value
 }
 
-// members takes an object apart; it reports false for anything else.
-func members(b []byte) ([]member, bool) {
-	i := space(b, 0)
-	if i >= len(b) || b[i] != '{' {
+// members takes the object apart that begins at i and has about n members; it reports false for anything else.
+func members(b []byte, i, n int) ([]member, bool) {
+	if i = space(b, i); i >= len(b) || b[i] != '{' {
 		return nil, false
 	}
-	var ms []member
 	if i = space(b, i+1); i < len(b) && b[i] == '}' {
 		return nil, true
 	}
+	ms := make([]member, 0, n)
 	for i < len(b) && b[i] == '"' {
 		end := text(b, i)
 		if end < 0 {
@@ -125,7 +121,7 @@ func members(b []byte) ([]member, bool) {
 		if end = value(b, i); end < 0 {
 			return nil, false
 		}
-		m.value = b[i:end]
+		m.value, m.at = b[i:end], span{i, end}
 		ms = append(ms, m)
 		if i = space(b, end); i < len(b) && b[i] == '}' {
 			return ms, true
@@ -135,22 +131,21 @@ func members(b []byte) ([]member, bool) {
 	return nil, false
 }
 
-// elements takes an array apart; it reports false for anything else.
-func elements(b []byte) ([][]byte, bool) {
-	i := space(b, 0)
-	if i >= len(b) || b[i] != '[' {
+// elements takes the array apart that begins at i; it reports false for anything else.
+func elements(b []byte, i int) ([]span, bool) {
+	if i = space(b, i); i >= len(b) || b[i] != '[' {
 		return nil, false
 	}
 	if i = space(b, i+1); i < len(b) && b[i] == ']' {
 		return nil, true
 	}
-	var es [][]byte
+	es := make([]span, 0, 8)
 	for i < len(b) {
 		end := value(b, i)
 		if end < 0 {
 			return nil, false
 		}
-		es = append(es, b[i:end])
+		es = append(es, span{i, end})
 		if i = space(b, end); i < len(b) && b[i] == ']' {
 			return es, true
 		}

@@ -1,6 +1,7 @@
 package overlay
 
 import (
+	"bytes"
 	"encoding"
 	"encoding/json"
 	"reflect"
@@ -19,6 +20,7 @@ type Shape struct {
 
 type field struct {
 	name  string
+	key   []byte // the name again, for those that compare it with bytes
 	start string // the member's first bytes as encoding/json writes it: the quoted name and the colon
 	shape *Shape
 }
@@ -54,7 +56,7 @@ func (m maker) shape(t reflect.Type) *Shape {
 			if err != nil {
 				continue // a string always encodes
 			}
-			s.fields = append(s.fields, field{name: f.name, start: string(start) + ":", shape: m.shape(f.typ)})
+			s.fields = append(s.fields, field{name: f.name, key: []byte(f.name), start: string(start) + ":", shape: m.shape(f.typ)})
 			s.byName[f.name] = i
 		}
 		return s
@@ -84,12 +86,12 @@ func encodesItself(t reflect.Type) bool {
 }
 
 // find returns the field that a member of that name is decoded into: the one of that name, else the first that differs in case alone.
-func (s *Shape) find(name string) (int, bool) {
-	if i, ok := s.byName[name]; ok {
+func (s *Shape) find(name []byte) (int, bool) {
+	if i, ok := s.byName[string(name)]; ok {
 		return i, true
 	}
 	for i := range s.fields {
-		if strings.EqualFold(s.fields[i].name, name) {
+		if bytes.EqualFold(s.fields[i].key, name) {
 			return i, true
 		}
 	}

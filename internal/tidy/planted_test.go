@@ -337,6 +337,7 @@ func TestCleanText(t *testing.T) {
 		{"clean", files{
 			"a.md": "Look into docs/home/x and example.org/opt/x, at #12 px, email, AIM, `/run/x`.\n",
 			"b":    "binary " + home + "\x00",
+			".git": "gitdir: " + home + "\n", // of a linked worktree
 		}, nil},
 		{"paths", files{"a.md": "x\n" + home + "\n", "b.go": "package b // in " + work + "\n", "c.sh": "cat '" + scratch + "'\n"},
 			[]string{"a.md:2 /ho" + "me/a", "b.go:1 /wo" + "rk/x", "c.sh:1 '/t" + "mp/x"}},

@@ -87,7 +87,7 @@ func Load(fsys fs.FS) (*Repo, error) {
 				return fs.SkipDir
 			}
 			return nil
-		case !d.Type().IsRegular() || ignore(p):
+		case !d.Type().IsRegular() || p == ".git" || ignore(p): // .git is a file in a linked worktree, and says where that is
 			return nil
 		}
 		src, err := fs.ReadFile(fsys, p)

@@ -12,10 +12,10 @@
 package wire
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 )
@@ -82,7 +82,8 @@ func Parse(b []byte) (Envelope, error) {
 	}
 	rest = rest[1:]
 	version, n := binary.Uvarint(rest)
-	if n <= 0 || n != len(binary.AppendUvarint(nil, version)) { // cut short, too large, or not the shortest form
+	var shortest [binary.MaxVarintLen64]byte
+	if n <= 0 || n != binary.PutUvarint(shortest[:], version) { // cut short, too large, or not the shortest form
 		return Envelope{}, fmt.Errorf("%w: the object version cannot be read", ErrDamaged)
 	}
 	rest = rest[n:]
@@ -90,13 +91,13 @@ func Parse(b []byte) (Envelope, error) {
 		return Envelope{}, fmt.Errorf("%w: it ends within the codec's name", ErrDamaged)
 	}
 	end := 1 + int(rest[0])
-	name, payload := rest[1:end], rest[end:]
-	if len(name) > 0 {
-		if err := CheckName(string(name)); err != nil {
+	name, payload := string(rest[1:end]), rest[end:]
+	if name != "" {
+		if err := CheckName(name); err != nil {
 			return Envelope{}, fmt.Errorf("%w: %w", ErrDamaged, err)
 		}
 	}
-	return Envelope{Version: version, Codec: string(name), Payload: payload}, nil
+	return Envelope{Version: version, Codec: name, Payload: payload}, nil
 }
 
 // CheckName reports what makes a name unfit for a codec: it is 1 to [MaxCodecName] bytes of printable UTF-8.
@@ -106,7 +107,7 @@ func CheckName(name string) error {
 		return errors.New("codec name is empty")
 	case len(name) > MaxCodecName:
 		return fmt.Errorf("codec name has %d bytes, the limit is %d", len(name), MaxCodecName)
-	case !utf8.ValidString(name) || bytes.ContainsFunc([]byte(name), func(r rune) bool { return !unicode.IsPrint(r) }):
+	case !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }):
 		return fmt.Errorf("codec name %q is not printable UTF-8", name)
 	}
 	return nil
