@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/stillwater-go/workflow/backend"
@@ -74,7 +75,7 @@ func WithRunTimeout[Type any, Status StatusType](d time.Duration) TriggerOption[
 // Errors: [ErrWorkflowInProgress] (an [InProgressError] names the run in the way), [ErrUnknownStatus], [ErrInvalidID],
 // [ErrTooLarge], [ErrStartKeyReused], [ErrAbsurdTime], and [ErrOutcomeUnknown] when ctx ended while the commit was under way.
 func (w *Workflow[Type, Status]) Trigger(ctx context.Context, foreignID string, opts ...TriggerOption[Type, Status]) (runID string, err error) {
-	return w.trigger(ctx, foreignID, origin(), opts)
+	return w.trigger(ctx, foreignID, origin(&w.origins), opts)
 }
 
 // trigger is Trigger that says who triggered.
@@ -116,7 +117,7 @@ func (w *Workflow[Type, Status]) TriggerMany(ctx context.Context, starts ...Star
 	if len(starts) > MaxStarts {
 		return nil, &Error{Op: "trigger many", Workflow: w.name, Err: fmt.Errorf("%w: %d starts, the limit is %d", ErrTooLarge, len(starts), MaxStarts)}
 	}
-	from := origin()
+	from := origin(&w.origins)
 	out := make([]Started, len(starts))
 	made := make([]*engine.Start, 0, len(starts))
 	index := make([]int, 0, len(starts))
@@ -259,12 +260,17 @@ func (w *Workflow[Type, Status]) statusName(status int) (name string) {
 	return backend.Cut(Status(status).String())
 }
 
-// origin says which function of the user's triggered, and in which line; no path, which may be nobody's business.
-func origin() string {
+// origin says which function of the user's triggered, and in which line; no path, which may be nobody's business. Each place of the program
+// has one text, which known keeps: every run carries it.
+func origin(known *sync.Map) string {
 	var pcs [1]uintptr
 	if runtime.Callers(3, pcs[:]) == 0 {
 		return ""
 	}
+	if text, ok := known.Load(pcs[0]); ok {
+		return text.(string)
+	}
 	frame, _ := runtime.CallersFrames(pcs[:]).Next()
-	return frame.Function + ":" + strconv.Itoa(frame.Line)
+	text, _ := known.LoadOrStore(pcs[0], frame.Function+":"+strconv.Itoa(frame.Line))
+	return text.(string)
 }

@@ -47,6 +47,7 @@ type Workflow[Type any, Status StatusType] struct {
 	flow         *engine.Flow
 	processes    processes
 	nobody       *Operator // acts on the workflow's runs in nobody's name; immutable
+	origins      sync.Map  // by program counter: the texts of the places that trigger
 	// parallelCounts by status: over how many roles it is spread on classic parts.
 	parallelCounts map[int]int
 	// objects turns objects and payloads into stored bytes and back.

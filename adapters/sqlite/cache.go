@@ -3,7 +3,7 @@ package sqlite
 import "github.com/stillwater-go/workflow/backend"
 
 // cachedRuns bounds how many runs are remembered: twice this number at the most.
-const cachedRuns = 16384
+const cachedRuns = 8192
 
 // runInfo is what a commit needs to know of a run before it writes. It may be behind the file when another process wrote;
 // the version check in the write itself finds that out.

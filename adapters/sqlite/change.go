@@ -213,7 +213,7 @@ func (t *txn) appendVersion(u *unit, info runInfo, version int64) error {
 		row.from = backend.Point{RunState: info.state, Status: info.status}
 	}
 	info.version, info.head, info.status, info.state = version, t.next, r.Status, r.RunState
-	t.runs[r.RunID] = info
+	t.know(r.RunID, info)
 	t.rows = append(t.rows, row)
 	u.pos = t.next
 	t.next++

@@ -80,6 +80,7 @@ func (t *txn) erase(e *backend.Erasure) error {
 		}
 	}
 	t.erased = append(t.erased, info.id)
+	t.undoable(e.RunID)
 	delete(t.runs, e.RunID)
 	t.w.cache.drop(e.RunID)
 	return nil

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 
 	"github.com/stillwater-go/workflow/backend"
 )
@@ -27,6 +28,8 @@ type txn struct {
 
 	runs    map[string]runInfo // runs as this transaction leaves them
 	flows   map[string]flow    // workflows that it made or started
+	saving  bool               // a savepoint is open
+	undo    []known            // what it has to go back to
 	grouped bool               // moves are gathered
 	moves   []move             // not written yet
 	kind    []move             // of one kind: the scratch of writeMoves
@@ -130,6 +133,7 @@ func (t *txn) applyGuarded(u *unit, own bool) error {
 		return &memberError{err: err}
 	}
 	saved := t.save()
+	defer func() { t.saving = false }()
 	err := t.run(u)
 	if err == nil {
 		err = t.flush()
@@ -180,20 +184,48 @@ type saved struct {
 	scrub   bool
 	now     marks
 	erased  int
-	runs    map[string]runInfo
 	flows   map[string]flow
 }
 
+// known is what a run was known as before a savepoint's member changed that.
+type known struct {
+	runID string
+	info  runInfo
+	found bool
+}
+
 func (t *txn) save() saved {
+	t.saving, t.undo = true, t.undo[:0]
 	return saved{next: t.next, rows: len(t.rows), dirty: t.dirty, classic: t.classic, scrub: t.scrub, now: t.now, erased: len(t.erased),
-		runs: maps.Clone(t.runs), flows: maps.Clone(t.flows)}
+		flows: maps.Clone(t.flows)}
 }
 
 func (t *txn) restore(s saved) {
-	t.next, t.dirty, t.classic, t.scrub, t.runs, t.flows = s.next, s.dirty, s.classic, s.scrub, s.runs, s.flows
+	t.next, t.dirty, t.classic, t.scrub, t.flows = s.next, s.dirty, s.classic, s.scrub, s.flows
+	for _, k := range slices.Backward(t.undo) {
+		if k.found {
+			t.runs[k.runID] = k.info
+		} else {
+			delete(t.runs, k.runID)
+		}
+	}
 	t.now, t.erased = s.now, t.erased[:s.erased]
 	t.rows, t.moves = t.rows[:s.rows], t.moves[:0]
 	t.flushed = s.rows
+}
+
+// know keeps where a run stands.
+func (t *txn) know(runID string, info runInfo) {
+	t.undoable(runID)
+	t.runs[runID] = info
+}
+
+// undoable notes what is known of a run, where a savepoint may have to go back to it.
+func (t *txn) undoable(runID string) {
+	if t.saving {
+		info, found := t.runs[runID]
+		t.undo = append(t.undo, known{runID, info, found})
+	}
 }
 
 // rollback undoes the transaction. What the rollback itself answers is of no use: SQLite has mostly rolled back already.
@@ -311,7 +343,7 @@ func (t *txn) find(runID string, fresh bool) (runInfo, bool, error) {
 		return runInfo{}, false, err
 	}
 	if found {
-		t.runs[runID] = info
+		t.know(runID, info)
 	}
 	return info, found, nil
 }

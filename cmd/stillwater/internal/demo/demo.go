@@ -21,7 +21,7 @@ const (
 	DefaultDB     = "./stillwater-demo.db"
 	DefaultOrders = 10_000
 	DefaultSeed   = 1
-	// MaxOrders bounds a generated demo, which keeps a line per order in memory.
+	// MaxOrders bounds a generated demo, which keeps a byte per order in memory.
 	MaxOrders = 10_000_000
 )
 
@@ -32,6 +32,8 @@ const (
 	pageCache = 2 << 20
 	// listPage is how many runs are read at once.
 	listPage = 1000
+	// chunkOrders is how many orders are looked up together.
+	chunkOrders = 500
 	// maxComplaints bounds how many of the engine's own errors are shown.
 	maxComplaints = 20
 )
@@ -179,16 +181,9 @@ func stopped(ctx context.Context, err error) error {
 
 // takeStock reads what earlier starts have left.
 func (d *session) takeStock(ctx context.Context) error {
-	index := make(map[string]int, len(d.src.orders))
-	for i, o := range d.src.orders {
-		index[o.ID] = i
-	}
-	d.placed = make([]bool, len(d.src.orders))
-	return eachRun(ctx, d.store, func(rec *backend.Record) {
+	d.placed = make([]bool, d.src.n)
+	err := eachRun(ctx, d.store, nil, func(rec *backend.Record) {
 		d.thereRuns++
-		if i, ok := index[rec.ForeignID]; ok {
-			d.placed[i] = true
-		}
 		if ended(rec.RunState) {
 			d.thereEnded++
 		}
@@ -196,19 +191,37 @@ func (d *session) takeStock(ctx context.Context) error {
 			d.paused = append(d.paused, rec.RunID)
 		}
 	})
+	if err != nil || d.thereRuns == 0 {
+		return err
+	}
+	for i := 0; i < d.src.n; i += chunkOrders {
+		chunk := d.src.expectations(i, chunkOrders)
+		at := make(map[string]int, len(chunk))
+		for n, o := range chunk {
+			at[o.ID] = i + n
+		}
+		if err := eachRun(ctx, d.store, chunk, func(rec *backend.Record) { d.placed[at[rec.ForeignID]] = true }); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// eachRun shows every run of the demo's workflow.
-func eachRun(ctx context.Context, runs backend.Runs, see func(*backend.Record)) error {
-	for at := int64(0); ; {
-		page, err := runs.List(ctx, workflowName, at, listPage, backend.OrderTypeAscending)
+// eachRun shows every run of the demo's workflow, or those of some orders.
+func eachRun(ctx context.Context, runs backend.Finder, of []expected, see func(*backend.Record)) error {
+	q := backend.Query{WorkflowName: workflowName, Limit: listPage}
+	if of != nil {
+		q.Filters = []backend.RecordFilter{backend.FilterByForeignID(idsOf(of)...)}
+	}
+	for {
+		page, err := runs.Find(ctx, q)
 		if err != nil {
 			return fmt.Errorf("list the runs: %w", err)
 		}
-		for i := range page {
-			see(&page[i])
+		for _, f := range page {
+			see(f.Record)
+			q.After = f.Key
 		}
-		at += int64(len(page))
 		if len(page) < listPage {
 			return nil
 		}
@@ -232,7 +245,7 @@ func (d *session) greet() {
 func (d *session) look() (snapshot, int64) {
 	m := d.meter.read()
 	return snapshot{
-		done: d.thereEnded + int(m.settled), total: len(d.src.orders), before: d.thereEnded, elapsed: d.o.Clock.Now().Sub(d.began),
+		done: d.thereEnded + int(m.settled), total: d.src.n, before: d.thereEnded, elapsed: d.o.Clock.Now().Sub(d.began),
 	}, m.transitions
 }
 
@@ -280,11 +293,11 @@ func (d *session) place(ctx context.Context) error {
 	defer fail(nil)
 	var next atomic.Int64
 	var group sync.WaitGroup
-	for range min(placers, len(d.src.orders)) {
+	for range min(placers, d.src.n) {
 		group.Go(func() {
 			for ctx.Err() == nil {
 				i := int(next.Add(1)) - 1
-				if i >= len(d.src.orders) {
+				if i >= d.src.n {
 					return
 				}
 				if d.placed[i] {
@@ -313,43 +326,19 @@ func (d *session) placeOne(ctx context.Context, i int) error {
 func (d *session) sum(ctx context.Context) (*Summary, error) {
 	m := d.meter.read()
 	total := int64(d.thereRuns) + m.runs
-	left := len(d.src.orders) - d.thereEnded - int(m.settled)
+	left := d.src.n - d.thereEnded - int(m.settled)
 	s := &Summary{
-		DB: d.o.DB, Source: d.src.title, Orders: len(d.src.orders), BadLines: d.src.badLines, AlreadyThere: d.thereRuns,
-		Left: max(0, left), Interrupted: ctx.Err() != nil && int64(d.thereEnded)+m.settled < max(total, int64(len(d.src.orders))), Again: d.o.Again(),
+		DB: d.o.DB, Source: d.src.title, Orders: d.src.n, BadLines: d.src.badLines, AlreadyThere: d.thereRuns,
+		Left: max(0, left), Interrupted: ctx.Err() != nil && int64(d.thereEnded)+m.settled < max(total, int64(d.src.n)), Again: d.o.Again(),
 	}
 	ctx = context.WithoutCancel(ctx) // a second signal ends the process
 	s.measure(m.transitions, m.last.Sub(d.began).Seconds())
-	r := newReconciliation(d.src.orders)
-	err := eachRun(ctx, d.store, func(rec *backend.Record) { r.run(rec) })
-	if err == nil {
-		err = d.books.charges(ctx, r.charge)
-	}
-	if err == nil {
-		s.Retries, err = d.countRetries(ctx, r)
-	}
+	t, err := d.reconcile(ctx)
 	if err != nil {
 		return nil, err
 	}
-	s.fill(r)
+	s.fill(t)
 	return s, nil
-}
-
-// countRetries adds up the failed attempts that the store keeps, of all starts.
-func (d *session) countRetries(ctx context.Context, r *reconciliation) (int, error) {
-	retries := 0
-	for _, id := range r.ids {
-		o := r.orders[id]
-		if o.runs == 0 {
-			continue
-		}
-		attempts, err := d.store.Attempts(ctx, o.runID, listPage)
-		if err != nil {
-			return 0, fmt.Errorf("count the retries: %w", err)
-		}
-		retries += len(attempts)
-	}
-	return retries, nil
 }
 
 // engineLog shows the engine's own errors, such as a full disk, between the progress.

@@ -3,6 +3,7 @@ package demo
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -82,9 +83,17 @@ func (b *books) fingerprint(ctx context.Context) (value string, ok bool, err err
 	return value, err == nil, err
 }
 
-// charges reads the whole ledger, one line at a time.
-func (b *books) charges(ctx context.Context, each func(charge)) (err error) {
-	rows, err := b.db.QueryContext(ctx, "SELECT order_id, run_id, amount_cents FROM demo_ledger ORDER BY order_id")
+// charges reads the ledger, or what it says of some orders, one line at a time.
+func (b *books) charges(ctx context.Context, of []expected, each func(charge)) (err error) {
+	query, args := "SELECT order_id, run_id, amount_cents FROM demo_ledger", []any(nil)
+	if of != nil {
+		ids, err := json.Marshal(idsOf(of))
+		if err != nil {
+			return fmt.Errorf("read the ledger: %w", err)
+		}
+		query, args = query+" WHERE order_id IN (SELECT value FROM json_each(?))", []any{string(ids)}
+	}
+	rows, err := b.db.QueryContext(ctx, query+" ORDER BY order_id", args...)
 	if err != nil {
 		return fmt.Errorf("read the ledger: %w", err)
 	}
@@ -97,6 +106,14 @@ func (b *books) charges(ctx context.Context, each func(charge)) (err error) {
 		each(c)
 	}
 	return rows.Err()
+}
+
+// lines counts the ledger's lines.
+func (b *books) lines(ctx context.Context) (n int, err error) {
+	if err := b.db.QueryRowContext(ctx, "SELECT count(*) FROM demo_ledger").Scan(&n); err != nil {
+		return 0, fmt.Errorf("read the ledger: %w", err)
+	}
+	return n, nil
 }
 
 // writeCharge adds a line to the ledger. The primary key refuses a second one for the order, whatever else goes wrong.

@@ -30,6 +30,7 @@ func fromLines(f io.ReaderAt, bad func(line int, reason error)) (*source, error)
 	in := bufio.NewReaderSize(io.TeeReader(io.NewSectionReader(f, 0, 1<<62), hash), 64<<10)
 	s := &source{}
 	var spans []span
+	var orders []expected
 	lineOf := map[string]int{}
 	var at int64
 	var line []byte
@@ -53,13 +54,15 @@ func fromLines(f io.ReaderAt, bad func(line int, reason error)) (*source, error)
 			bad(number, reason)
 		case o != nil:
 			lineOf[o.ID] = number
-			s.orders = append(s.orders, expected{ID: o.ID, Cents: o.TotalCents, Currency: o.Currency})
+			orders = append(orders, expected{ID: o.ID, Cents: o.TotalCents, Currency: o.Currency})
 			spans = append(spans, span{at: at, length: size})
 		}
 		at += int64(size)
 	}
 	s.fingerprint = fmt.Sprintf("input sha256=%x", hash.Sum(nil))
-	s.load = func(i int) (*Order, error) { return reload(f, spans[i], s.orders[i]) }
+	s.n = len(orders)
+	s.expect = func(i int) expected { return orders[i] }
+	s.load = func(i int) (*Order, error) { return reload(f, spans[i], orders[i]) }
 	return s, nil
 }
 

@@ -24,8 +24,9 @@ func readLines(t *testing.T, input string) (*source, []string, map[int]string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ids := make([]string, len(s.orders))
-	for i, o := range s.orders {
+	ids := make([]string, s.n)
+	for i := range s.n {
+		o := s.expect(i)
 		ids[i] = o.ID
 		again, err := s.load(i)
 		if err != nil || again.ID != o.ID || again.TotalCents != o.Cents {

@@ -98,8 +98,9 @@ func TestReconcileAddsUp(t *testing.T) {
 	r.charge(charge{"who", "r9", 9_000}) // no order, no currency: counted, and a mismatch, but in no sum
 	r.run(ran(good, "r1", StatusShipped, backend.RunStateCompleted))
 	r.run(ran(bad, "r2", StatusDeclined, backend.RunStateCompleted))
-	s := &Summary{}
-	s.fill(r)
+	s, all := &Summary{}, newTotals()
+	all.add(r)
+	s.fill(all)
 	if s.Charges != 2 || s.LedgerCents["EUR"] != 300 || len(s.LedgerCents) != 1 || s.Statuses["Shipped"] != 1 || s.Statuses["Declined"] != 1 {
 		t.Errorf("%+v", s)
 	}

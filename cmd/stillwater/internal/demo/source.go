@@ -16,31 +16,40 @@ type expected struct {
 	Currency string
 }
 
-// source is where the orders come from. It keeps a line per order in memory and makes or reads the order itself when asked.
+// source is where the orders come from. It makes or reads an order when asked; of an input file it keeps a line per order in memory.
 type source struct {
 	// fingerprint identifies these orders among all others; title says the same to people.
 	fingerprint string
 	title       string
-	orders      []expected
+	n           int // orders
 	badLines    int
+	expect      func(i int) expected
 	load        func(i int) (*Order, error)
 	close       func() error
 }
 
 // generated makes n orders from a seed.
 func generated(seed int64, n int) *source {
-	s := &source{
+	return &source{
 		fingerprint: fmt.Sprintf("generated seed=%d orders=%d", seed, n),
 		title:       fmt.Sprintf("%s generated from seed %d", plural(n, "order"), seed),
-		orders:      make([]expected, n),
-		load:        func(i int) (*Order, error) { return Generate(seed, i), nil },
-		close:       func() error { return nil },
+		n:           n,
+		expect: func(i int) expected {
+			o := Generate(seed, i)
+			return expected{ID: o.ID, Cents: o.TotalCents, Currency: o.Currency}
+		},
+		load:  func(i int) (*Order, error) { return Generate(seed, i), nil },
+		close: func() error { return nil },
 	}
-	for i := range s.orders {
-		o := Generate(seed, i)
-		s.orders[i] = expected{ID: o.ID, Cents: o.TotalCents, Currency: o.Currency}
+}
+
+// expectations returns what is known of the orders from i on, at most most of them.
+func (s *source) expectations(i, most int) []expected {
+	list := make([]expected, 0, most)
+	for ; i < s.n && len(list) < most; i++ {
+		list = append(list, s.expect(i))
 	}
-	return s
+	return list
 }
 
 // fromFile reads orders from a file of JSON lines; "-" is stdin, which is kept in a temporary file meanwhile.
@@ -63,7 +72,7 @@ func fromFile(path string, stdin io.Reader, bad func(line int, reason error)) (*
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("read %s: %w", title, err), closeAll())
 	}
-	s.title = fmt.Sprintf("%s from %s", plural(len(s.orders), "order"), title)
+	s.title = fmt.Sprintf("%s from %s", plural(s.n, "order"), title)
 	s.close = closeAll
 	return s, nil
 }

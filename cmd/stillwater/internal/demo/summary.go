@@ -42,18 +42,17 @@ type Summary struct {
 	Again string `json:"again"`
 }
 
-// fill takes over what the reconciliation knows.
-func (s *Summary) fill(r *reconciliation) {
+// fill takes over what the reconciliation has found.
+func (s *Summary) fill(t *totals) {
 	s.Statuses = map[string]int{StatusShipped.String(): 0, StatusDeclined.String(): 0}
-	for status, n := range r.Statuses {
+	for status, n := range t.statuses {
 		s.Statuses[status.String()] = n
 	}
-	s.Charges, s.LedgerCents = r.Charges, r.Cents
+	s.Charges, s.LedgerCents, s.Retries = t.charges, t.cents, t.retries
 	s.Mismatches = []Mismatch{}
 	if !s.Interrupted {
-		count, first := r.verdict()
-		s.MismatchCount, s.Reconciled = count, count == 0
-		s.Mismatches = append(s.Mismatches, first...)
+		s.MismatchCount, s.Reconciled = t.mismatches, t.mismatches == 0
+		s.Mismatches = append(s.Mismatches, t.first...)
 	}
 }
 
