@@ -50,6 +50,9 @@ func engines() []engine {
 		{name: "fsync", label: "4 KiB appended and forced", kind: kindLimit, store: onSQLite, task: raw.Fsync},
 		{name: "raw-sqlite", label: "the same rows, no engine", kind: kindLimit, store: onSQLite, task: raw.Sweep},
 		{name: "raw-forms", label: "every form of the statements", kind: kindLimit, store: onSQLite, task: raw.Compare, asked: true},
+
+		{name: "dbos-sqlite", label: "DBOS, SQLite", kind: kindPeer, store: onSQLite, peer: "dbos"},
+		{name: "dbos-postgres", label: "DBOS, Postgres", kind: kindPeer, store: onPostgres, peer: "dbos"},
 	}
 }
 
