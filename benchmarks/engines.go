@@ -53,6 +53,10 @@ func engines() []engine {
 
 		{name: "dbos-sqlite", label: "DBOS, SQLite", kind: kindPeer, store: onSQLite, peer: "dbos"},
 		{name: "dbos-postgres", label: "DBOS, Postgres", kind: kindPeer, store: onPostgres, peer: "dbos"},
+		{name: "river-sqlite", label: "River, chain of jobs, SQLite", kind: kindPeer, store: onSQLite, peer: "river"},
+		{name: "river-resumable-sqlite", label: "River, resumable job, SQLite", kind: kindPeer, store: onSQLite, peer: "river"},
+		{name: "river-postgres", label: "River, chain of jobs, Postgres", kind: kindPeer, store: onPostgres, peer: "river"},
+		{name: "river-resumable-postgres", label: "River, resumable job, Postgres", kind: kindPeer, store: onPostgres, peer: "river"},
 	}
 }
 
