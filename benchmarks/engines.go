@@ -53,6 +53,9 @@ func engines() []engine {
 
 		{name: "dbos-sqlite", label: "DBOS, SQLite", kind: kindPeer, store: onSQLite, peer: "dbos"},
 		{name: "dbos-postgres", label: "DBOS, Postgres", kind: kindPeer, store: onPostgres, peer: "dbos"},
+		{name: "temporal-memory", label: "Temporal, SQLite in memory", kind: kindPeer, store: inMemory, peer: "temporal"},
+		{name: "temporal-sqlite", label: "Temporal, SQLite", kind: kindPeer, store: onSQLite, peer: "temporal"},
+		{name: "temporal-postgres", label: "Temporal, Postgres", kind: kindPeer, store: onPostgres, peer: "temporal"},
 		{name: "river-sqlite", label: "River, chain of jobs, SQLite", kind: kindPeer, store: onSQLite, peer: "river"},
 		{name: "river-resumable-sqlite", label: "River, resumable job, SQLite", kind: kindPeer, store: onSQLite, peer: "river"},
 		{name: "river-postgres", label: "River, chain of jobs, Postgres", kind: kindPeer, store: onPostgres, peer: "river"},

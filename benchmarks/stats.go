@@ -43,9 +43,9 @@ func stepCPU(o *load.Outcome) (float64, bool) {
 	return 1e6 * (o.CPU + o.ServerCPU) / float64(o.Runs*load.Steps), o.Runs > 0 && o.CPU > 0
 }
 
-// stepWritten is what was handed to the disk per transition, in bytes.
-func stepWritten(o *load.Outcome) (float64, bool) {
-	return float64(o.Written) / float64(o.Runs*load.Transitions), o.Runs > 0 && o.Written > 0
+// transitionWritten is what was handed to the disk per transition, in bytes. What a server writes is not known.
+func transitionWritten(o *load.Outcome) (float64, bool) {
+	return float64(o.Written) / float64(o.Runs*load.Transitions), o.Runs > 0 && o.Written > 0 && o.ServerCPU == 0
 }
 
 func peakMemory(o *load.Outcome) (float64, bool) {

@@ -31,7 +31,7 @@ func columns() []column {
 		{"of the raw limit", func(r *Results, m *Measured) string { return ofRaw(r, m) }},
 		{"× best peer of its store", func(r *Results, m *Measured) string { return timesPeer(r, m) }},
 		plain("µs CPU/step", "%.1f", stepCPU),
-		plain("B written/transition", "%.0f", stepWritten),
+		plain("B written/transition", "%.0f", transitionWritten),
 		plain("peak MiB", "%.0f", peakMemory),
 		plain("lone run p50 ms", "%.2f", loneP50),
 		plain("p99 ms", "%.2f", loneP99),

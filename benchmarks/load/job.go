@@ -55,7 +55,7 @@ type Outcome struct {
 	// CPU is what the process, and the server if there is one, used of the processors in that time, in seconds.
 	CPU       float64 `json:"cpu,omitempty"`
 	ServerCPU float64 `json:"serverCPU,omitempty"`
-	// Written is how many bytes both handed to the disk in that time.
+	// Written is how many bytes the process handed to the disk in that time; a server's are not in it.
 	Written int64 `json:"written,omitempty"`
 	// PeakRSS is the most memory that the process held at any time, in bytes; a server's is not in it.
 	PeakRSS int64 `json:"peakRSS,omitempty"`

@@ -14,7 +14,7 @@ type Used struct {
 	CPU, ServerCPU time.Duration
 	// Switches is how often it gave up the processor of its own accord.
 	Switches int64
-	// Written is how many bytes both handed to the disk.
+	// Written is how many bytes the process handed to the disk.
 	Written int64
 }
 
@@ -32,9 +32,7 @@ func PeakRSS() int64 { return peakRSS() }
 func usage(job Job) Used {
 	u := ownUsage()
 	if job.Postgres != nil {
-		s := treeUsage(job.Postgres.PID)
-		u.ServerCPU = s.CPU
-		u.Written += s.Written
+		u.ServerCPU = treeCPU(job.Postgres.PID)
 	}
 	return u
 }

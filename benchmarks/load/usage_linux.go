@@ -2,7 +2,6 @@ package load
 
 import (
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -14,7 +13,7 @@ func ownUsage() Used {
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
 		return Used{}
 	}
-	return Used{CPU: time.Duration(r.Utime.Nano() + r.Stime.Nano()), Switches: r.Nvcsw, Written: written("self")}
+	return Used{CPU: time.Duration(r.Utime.Nano() + r.Stime.Nano()), Switches: r.Nvcsw, Written: written()}
 }
 
 // peakRSS is the most memory that the process ever held.
@@ -26,9 +25,9 @@ func peakRSS() int64 {
 	return 1024 * field(b, "VmHWM:")
 }
 
-// written is how many bytes the process, with those of its children that have ended, handed to the disk.
-func written(pid string) int64 {
-	b, err := os.ReadFile(filepath.Join("/proc", pid, "io"))
+// written is how many bytes the process handed to the disk.
+func written() int64 {
+	b, err := os.ReadFile("/proc/self/io")
 	if err != nil {
 		return 0
 	}
@@ -55,16 +54,15 @@ func field(text []byte, name string) int64 {
 	return 0
 }
 
-// treeUsage sums up a process, its children, and those of them that have ended.
-func treeUsage(pid int) Used {
+// treeCPU sums up what a process, its children, and those of them that have ended used of the processors.
+func treeCPU(pid int) time.Duration {
 	pids := []string{strconv.Itoa(pid)}
 	if b, err := os.ReadFile("/proc/" + pids[0] + "/task/" + pids[0] + "/children"); err == nil {
 		pids = append(pids, strings.Fields(string(b))...)
 	}
-	var sum Used
+	var sum time.Duration
 	for _, p := range pids {
-		sum.CPU += processTicks(p)
-		sum.Written += written(p)
+		sum += processTicks(p)
 	}
 	return sum
 }
