@@ -17,7 +17,7 @@ each = failed=; for dir in $(MODULES); do echo "--- $$dir: $(1)"; (cd "$$dir" &&
 
 .PHONY: help
 help: ## show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 .PHONY: test
 test: ## the everyday suite: every module, with the race detector
@@ -37,6 +37,10 @@ lint: ## gofmt, go vet and staticcheck
 bench: ## every benchmark (BENCHTIME=1s)
 	@for dir in $$(grep -rlE --include='*_test.go' '^func Benchmark' . | xargs -r -n1 dirname | sort -u); do \
 		echo "--- $$dir"; (cd "$$dir" && go test -run='^$$' -bench=. -benchmem -benchtime=$(BENCHTIME) .) || exit 1; done
+
+.PHONY: benchmarks
+benchmarks: ## our engines beside the raw limit and the peers, half an hour (see benchmarks/README.md)
+	@cd benchmarks && go run .
 
 .PHONY: fuzz
 fuzz: ## every fuzz test (FUZZTIME=30s each)

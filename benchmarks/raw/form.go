@@ -1,7 +1,6 @@
 package raw
 
 import (
-	"context"
 	"database/sql/driver"
 	"fmt"
 	"strings"
@@ -19,7 +18,7 @@ type Form struct {
 	// Name says how the rows of the runs and those of the log are written.
 	Name string
 
-	runs  func(ctx context.Context, s *Store, moves []move) error
+	runs  func(s *Store, moves []move) error
 	log   logForm
 	sizes []int // how many log rows a statement may hold, falling
 }
@@ -28,24 +27,31 @@ type Form struct {
 func Forms() []Form {
 	adapters := []int{64, 8, 1}
 	return []Form{
-		{Name: "row by row, wide end; log 64/8/1", runs: rowByRow(wideEnd), log: fullLog, sizes: adapters},
-		{Name: "row by row; log 64/8/1", runs: rowByRow(narrowEnd), log: fullLog, sizes: adapters},
-		{Name: "row by row; log 256/64/16/4/1", runs: rowByRow(narrowEnd), log: fullLog, sizes: []int{256, 64, 16, 4, 1}},
-		{Name: "row by row; lean log 64/8/1", runs: rowByRow(narrowEnd), log: leanLog, sizes: adapters},
-		{Name: "row by row; lean log 64/16/4/1", runs: rowByRow(narrowEnd), log: leanLog, sizes: []int{64, 16, 4, 1}},
-		{Name: "row by row; lean log 1", runs: rowByRow(narrowEnd), log: leanLog, sizes: []int{1}},
-		{Name: "starts together; lean log 64/16/4/1", runs: startsTogether, log: leanLog, sizes: []int{64, 16, 4, 1}},
-		{Name: "UPDATE FROM VALUES; lean log 64/16/4/1", runs: fromValues, log: leanLog, sizes: []int{64, 16, 4, 1}},
-		{Name: "UPDATE FROM json_each; lean log 64/16/4/1", runs: fromJSON, log: leanLog, sizes: []int{64, 16, 4, 1}},
-		{Name: "upsert; lean log 64/16/4/1", runs: upsert, log: leanLog, sizes: []int{64, 16, 4, 1}},
+		{Name: "row by row, wide end; log 64/8/1", runs: rowByRow(wideEnd), log: fullLog(), sizes: adapters},
+		{Name: "row by row; log 64/8/1", runs: rowByRow(narrowEnd), log: fullLog(), sizes: adapters},
+		{Name: "row by row; log 256/64/16/4/1", runs: rowByRow(narrowEnd), log: fullLog(), sizes: []int{256, 64, 16, 4, 1}},
+		{Name: "row by row; lean log 64/8/1", runs: rowByRow(narrowEnd), log: leanLog(), sizes: adapters},
+		{Name: "row by row; lean log 64/16/4/1", runs: rowByRow(narrowEnd), log: leanLog(), sizes: []int{64, 16, 4, 1}},
+		{Name: "row by row; lean log 1", runs: rowByRow(narrowEnd), log: leanLog(), sizes: []int{1}},
+		{Name: "starts together; lean log 64/16/4/1", runs: startsTogether, log: leanLog(), sizes: []int{64, 16, 4, 1}},
+		{Name: "UPDATE FROM VALUES; lean log 64/16/4/1", runs: fromValues, log: leanLog(), sizes: []int{64, 16, 4, 1}},
+		{Name: "UPDATE FROM VALUES from 16 on; log 64/8/1", runs: together, log: fullLog(), sizes: adapters},
+		{Name: "UPDATE FROM VALUES from 16 on; lean log 64/8/1", runs: together, log: leanLog(), sizes: adapters},
+		{Name: "UPDATE FROM VALUES from 16 on; lean log 256/64/16/4/1", runs: together, log: leanLog(), sizes: []int{256, 64, 16, 4, 1}},
+		Best(),
+		{Name: "UPDATE FROM json_each; lean log 64/16/4/1", runs: fromJSON, log: leanLog(), sizes: []int{64, 16, 4, 1}},
+		{Name: "upsert; lean log 64/16/4/1", runs: upsert, log: leanLog(), sizes: []int{64, 16, 4, 1}},
 	}
 }
 
-// Best returns the form that has proved the fastest over the sizes of commits.
-func Best() Form { return Forms()[4] }
+// Best returns the form that has proved the fastest over all sizes of commits: as fast as any with small ones, and a quarter less processor
+// time than the adapter's with those of 64 and more.
+func Best() Form {
+	return Form{Name: "UPDATE FROM VALUES from 16 on; lean log 64/16/4/1", runs: together, log: leanLog(), sizes: []int{64, 16, 4, 1}}
+}
 
-func (f Form) write(ctx context.Context, s *Store, moves []move) error {
-	if err := f.runs(ctx, s, moves); err != nil {
+func (f Form) write(s *Store, moves []move) error {
+	if err := f.runs(s, moves); err != nil {
 		return err
 	}
 	return inChunks(moves, f.sizes, func(chunk []move) error {
@@ -53,13 +59,13 @@ func (f Form) write(ctx context.Context, s *Store, moves []move) error {
 		for _, m := range chunk {
 			s.args = f.log.row(s.args, s, m)
 		}
-		return s.expect(ctx, len(chunk), f.log.text(len(chunk)))
+		return s.expect(len(chunk), f.log.text(len(chunk)))
 	})
 }
 
 // expect runs a statement with the arguments gathered, which must change so many rows.
-func (s *Store) expect(ctx context.Context, rows int, text string) error {
-	n, err := s.c.exec(ctx, text, s.args)
+func (s *Store) expect(rows int, text string) error {
+	n, err := s.c.exec(text, s.args)
 	if err == nil && n != int64(rows) {
 		err = fmt.Errorf("%.60s: %d rows, want %d", text, n, rows)
 	}
@@ -112,29 +118,33 @@ func (m move) from() (status, state, cause int64) {
 func (m move) description() string { return string(rune('0' + m.version)) }
 
 // fullLog binds every column, as the adapter does.
-var fullLog = logForm{
-	text: func(n int) string {
-		return `INSERT INTO sw_log (pos, run, prev, version, status, state, from_status, from_state, visit, paused_by, cause,
-			actor, reason, description, updated_at, object) VALUES ` + rows(n, places(16))
-	},
-	row: func(a args, s *Store, m move) args {
-		status, state, cause := m.from()
-		return append(a, m.pos, m.id, m.prev, m.version, m.status(), m.state(), status, state, m.version, int64(0), cause,
-			"", "", m.description(), m.at, s.objects[m.version])
-	},
+func fullLog() logForm {
+	return logForm{
+		text: func(n int) string {
+			return `INSERT INTO sw_log (pos, run, prev, version, status, state, from_status, from_state, visit, paused_by, cause,
+				actor, reason, description, updated_at, object) VALUES ` + rows(n, places(16))
+		},
+		row: func(a args, s *Store, m move) args {
+			status, state, cause := m.from()
+			return append(a, m.pos, m.id, m.prev, m.version, m.status(), m.state(), status, state, m.version, int64(0), cause,
+				"", "", m.description(), m.at, s.objects[m.version])
+		},
+	}
 }
 
 // leanLog has those columns in its text that are empty in almost every row.
-var leanLog = logForm{
-	text: func(n int) string {
-		return `INSERT INTO sw_log (pos, run, prev, version, status, state, from_status, from_state, visit, paused_by, cause,
-			actor, reason, description, updated_at, object) VALUES ` + rows(n, places(9)+",0,?,'','',?,?,?")
-	},
-	row: func(a args, s *Store, m move) args {
-		status, state, cause := m.from()
-		return append(a, m.pos, m.id, m.prev, m.version, m.status(), m.state(), status, state, m.version, cause,
-			m.description(), m.at, s.objects[m.version])
-	},
+func leanLog() logForm {
+	return logForm{
+		text: func(n int) string {
+			return `INSERT INTO sw_log (pos, run, prev, version, status, state, from_status, from_state, visit, paused_by, cause,
+				actor, reason, description, updated_at, object) VALUES ` + rows(n, places(9)+",0,?,'','',?,?,?")
+		},
+		row: func(a args, s *Store, m move) args {
+			status, state, cause := m.from()
+			return append(a, m.pos, m.id, m.prev, m.version, m.status(), m.state(), status, state, m.version, cause,
+				m.description(), m.at, s.objects[m.version])
+		},
+	}
 }
 
 // byKind divides moves into those that start a run, those that go on, and those that end one.

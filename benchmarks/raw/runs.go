@@ -1,7 +1,6 @@
 package raw
 
 import (
-	"context"
 	"encoding/json"
 
 	"github.com/stillwater-go/workflow/benchmarks/load"
@@ -32,8 +31,8 @@ func live(m move) int64 {
 }
 
 // rowByRow writes a statement for every run.
-func rowByRow(end string) func(context.Context, *Store, []move) error {
-	return func(ctx context.Context, s *Store, moves []move) error {
+func rowByRow(end string) func(*Store, []move) error {
+	return func(s *Store, moves []move) error {
 		for _, m := range moves {
 			s.args = s.args[:0]
 			text := updateRun
@@ -50,7 +49,7 @@ func rowByRow(end string) func(context.Context, *Store, []move) error {
 			default:
 				s.args = append(s.args, m.version, m.status(), m.state(), m.pos, m.id, m.version-1, m.prev)
 			}
-			if err := s.expect(ctx, 1, text); err != nil {
+			if err := s.expect(1, text); err != nil {
 				return err
 			}
 		}
@@ -59,41 +58,50 @@ func rowByRow(end string) func(context.Context, *Store, []move) error {
 }
 
 // insertStarts writes new runs, many in a statement.
-func insertStarts(ctx context.Context, s *Store, starts []move) error {
+func insertStarts(s *Store, starts []move) error {
 	return inChunks(starts, chunks(), func(chunk []move) error {
 		s.args = s.args[:0]
 		for _, m := range chunk {
 			s.insertArgs(m, 1)
 		}
-		return s.expect(ctx, len(chunk), insertRuns+rows(len(chunk), places(11))+" ON CONFLICT DO NOTHING")
+		return s.expect(len(chunk), insertRuns+rows(len(chunk), places(11))+" ON CONFLICT DO NOTHING")
 	})
 }
 
 // startsTogether writes new runs together and the others one by one.
-func startsTogether(ctx context.Context, s *Store, moves []move) error {
+func startsTogether(s *Store, moves []move) error {
 	starts, goes, ends := byKind(moves)
-	if err := insertStarts(ctx, s, starts); err != nil {
+	if err := insertStarts(s, starts); err != nil {
 		return err
 	}
-	if err := rowByRow(narrowEnd)(ctx, s, goes); err != nil {
+	if err := rowByRow(narrowEnd)(s, goes); err != nil {
 		return err
 	}
-	return rowByRow(narrowEnd)(ctx, s, ends)
+	return rowByRow(narrowEnd)(s, ends)
 }
 
 // fromValues joins the table with the new values, many in a statement.
-func fromValues(ctx context.Context, s *Store, moves []move) error {
+func fromValues(s *Store, moves []move) error { return valuesFrom(s, moves, 1) }
+
+// together does that only where enough moves are of a kind; a join of few costs more than it saves.
+func together(s *Store, moves []move) error { return valuesFrom(s, moves, 16) }
+
+// valuesFrom writes new runs together, and of the others those chunks that have at least so many rows.
+func valuesFrom(s *Store, moves []move, least int) error {
 	starts, goes, ends := byKind(moves)
-	if err := insertStarts(ctx, s, starts); err != nil {
+	if err := insertStarts(s, starts); err != nil {
 		return err
 	}
 	update := func(moves []move, set string) error {
 		return inChunks(moves, chunks(), func(chunk []move) error {
+			if len(chunk) < least {
+				return rowByRow(narrowEnd)(s, chunk)
+			}
 			s.args = s.args[:0]
 			for _, m := range chunk {
 				s.args = append(s.args, m.id, m.version, m.status(), m.state(), m.pos, m.version-1, m.prev)
 			}
-			return s.expect(ctx, len(chunk), `UPDATE sw_runs SET version = v.column2, status = v.column3, state = v.column4, head = v.column5`+set+`
+			return s.expect(len(chunk), `UPDATE sw_runs SET version = v.column2, status = v.column3, state = v.column4, head = v.column5`+set+`
 				FROM (VALUES `+rows(len(chunk), places(7))+`) AS v WHERE sw_runs.id = v.column1 AND sw_runs.version = v.column6 AND sw_runs.head = v.column7`)
 		})
 	}
@@ -104,9 +112,9 @@ func fromValues(ctx context.Context, s *Store, moves []move) error {
 }
 
 // fromJSON joins the table with the new values, all in one argument.
-func fromJSON(ctx context.Context, s *Store, moves []move) error {
+func fromJSON(s *Store, moves []move) error {
 	starts, goes, ends := byKind(moves)
-	if err := insertStarts(ctx, s, starts); err != nil {
+	if err := insertStarts(s, starts); err != nil {
 		return err
 	}
 	update := func(moves []move, set string) error {
@@ -122,7 +130,7 @@ func fromJSON(ctx context.Context, s *Store, moves []move) error {
 			return err
 		}
 		s.args = append(s.args[:0], string(text))
-		return s.expect(ctx, len(moves), `UPDATE sw_runs SET version = j.value->>1, status = j.value->>2, state = j.value->>3, head = j.value->>4`+set+`
+		return s.expect(len(moves), `UPDATE sw_runs SET version = j.value->>1, status = j.value->>2, state = j.value->>3, head = j.value->>4`+set+`
 			FROM json_each(?) AS j WHERE sw_runs.id = j.value->>0 AND sw_runs.version = j.value->>5 AND sw_runs.head = j.value->>6`)
 	}
 	if err := update(goes, ""); err != nil {
@@ -132,13 +140,13 @@ func fromJSON(ctx context.Context, s *Store, moves []move) error {
 }
 
 // upsert writes every run as if it were new, and has the conflict move it on.
-func upsert(ctx context.Context, s *Store, moves []move) error {
+func upsert(s *Store, moves []move) error {
 	return inChunks(moves, chunks(), func(chunk []move) error {
 		s.args = s.args[:0]
 		for _, m := range chunk {
 			s.insertArgs(m, live(m))
 		}
-		return s.expect(ctx, len(chunk), insertRuns+rows(len(chunk), places(11))+` ON CONFLICT (id) DO UPDATE SET version = excluded.version,
+		return s.expect(len(chunk), insertRuns+rows(len(chunk), places(11))+` ON CONFLICT (id) DO UPDATE SET version = excluded.version,
 			status = excluded.status, state = excluded.state, head = excluded.head, live = excluded.live WHERE sw_runs.version = excluded.version - 1`)
 	})
 }

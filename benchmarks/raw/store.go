@@ -20,7 +20,7 @@ const (
 
 	initiated, running, completed = 1, 2, 5 // run states
 	triggered, stepped            = 1, 2    // causes
-	trace                         = "github.com/stillwater-go/workflow/benchmarks.engine.func1:88"
+	trace                         = "main.start.func1:68"
 )
 
 // run is what has to be known of a run to write its next version.
@@ -99,7 +99,7 @@ func Open(ctx context.Context, path, workflow string, form Form) (*Store, error)
 
 // prepare writes the workflow's row, and notes the settings.
 func (s *Store) prepare(ctx context.Context, workflow string) error {
-	_, err := s.c.exec(ctx, "INSERT INTO sw_workflows (name, buckets, first_pos) VALUES (?, ?, 1)", []driverValue{workflow, int64(buckets)})
+	_, err := s.c.exec("INSERT INTO sw_workflows (name, buckets, first_pos) VALUES (?, ?, 1)", []driverValue{workflow, int64(buckets)})
 	if err != nil {
 		return err
 	}
@@ -132,20 +132,20 @@ func (s *Store) Spread(runs int) {
 // Commit writes one transition of every run in flight, in one transaction, and returns how many. Runs that ended are followed by new ones
 // until limit runs were started in all.
 func (s *Store) Commit(ctx context.Context, limit int) (int, error) {
-	if _, err := s.c.exec(ctx, "BEGIN IMMEDIATE", nil); err != nil {
+	if _, err := s.c.exec("BEGIN IMMEDIATE", nil); err != nil {
 		return 0, err
 	}
 	if err := s.c.dataVersion(); err != nil {
 		return 0, err
 	}
 	moves := s.moves(limit)
-	if err := s.form.write(ctx, s, moves); err != nil {
+	if err := s.form.write(s, moves); err != nil {
 		return 0, err
 	}
-	if err := s.cursors(ctx, len(moves) == 0); err != nil {
+	if err := s.cursors(len(moves) == 0); err != nil {
 		return 0, err
 	}
-	if _, err := s.c.exec(ctx, "COMMIT", nil); err != nil {
+	if _, err := s.c.exec("COMMIT", nil); err != nil {
 		return 0, err
 	}
 	return len(moves), s.c.dataVersion()
@@ -195,13 +195,13 @@ func (s *Store) id(now time.Time) string {
 }
 
 // cursors stores how far each role has come: about once a second, and in the end.
-func (s *Store) cursors(ctx context.Context, now bool) error {
+func (s *Store) cursors(now bool) error {
 	if !now && time.Since(s.saved) < cursorEvery {
 		return nil
 	}
 	s.saved = time.Now()
 	for bucket := range int64(buckets) {
-		_, err := s.c.exec(ctx, `INSERT INTO sw_cursors (workflow, bucket, pos) VALUES (?, ?, ?)
+		_, err := s.c.exec(`INSERT INTO sw_cursors (workflow, bucket, pos) VALUES (?, ?, ?)
 			ON CONFLICT DO UPDATE SET pos = excluded.pos WHERE excluded.pos > sw_cursors.pos`, []driverValue{s.workflow, bucket, s.next - 1})
 		if err != nil {
 			return err

@@ -87,7 +87,7 @@ func Load(fsys fs.FS) (*Repo, error) {
 				return fs.SkipDir
 			}
 			return nil
-		case !d.Type().IsRegular() || ignore(p):
+		case !d.Type().IsRegular() || ignore(p), p == ".git": // which is a file in a worktree
 			return nil
 		}
 		src, err := fs.ReadFile(fsys, p)
