@@ -22,7 +22,7 @@ func (h *harness) build(ctx context.Context, chosen []engine) error {
 			return err
 		}
 		h.say("building peers/%s (the first time takes minutes)", e.peer)
-		program := filepath.Join(h.dir, "peer-"+e.peer)
+		program := filepath.Join(h.keepIn(), "peer-"+e.peer)
 		if err := goBuild(ctx, filepath.Join(home, "peers", e.peer), program); err != nil {
 			if ctx.Err() != nil {
 				return ctx.Err()
@@ -38,6 +38,20 @@ func (h *harness) build(ctx context.Context, chosen []engine) error {
 		h.programs[e.peer] = program
 	}
 	return nil
+}
+
+// keepIn is where programs of peers stay from one time to the next: the go command links one only if something has changed. Where there is no
+// such place, they go into our temporary folder.
+func (h *harness) keepIn() string {
+	dir, err := os.UserCacheDir()
+	if err == nil {
+		dir = filepath.Join(dir, "stillwater-benchmarks")
+		err = os.MkdirAll(dir, 0o755)
+	}
+	if err != nil {
+		return h.dir
+	}
+	return dir
 }
 
 func goBuild(ctx context.Context, dir, program string) error {
