@@ -15,10 +15,10 @@ func picture(r *Results) chart.Chart {
 	c := chart.Chart{
 		Title: "Durable runs of three steps",
 		Panels: []chart.Panel{
-			{Title: "Steps per second, many runs in flight: longer is better (each line is ten times the one before)", Bars: bars(r, func(e *Measured) spread {
+			{Title: "Steps per second, many runs in flight: longer is better (logarithmic scale)", Bars: bars(r, func(e *Measured) spread {
 				return throughput(e, load.Steps)
 			})},
-			{Title: "A lone run of three steps, median in milliseconds: shorter is better (each line is ten times the one before)", Bars: bars(r, func(e *Measured) spread {
+			{Title: "A lone run of three steps, median in milliseconds: shorter is better (logarithmic scale)", Bars: bars(r, func(e *Measured) spread {
 				return over(e.Passes, loneP50)
 			})},
 		},

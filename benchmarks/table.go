@@ -128,26 +128,27 @@ func cells(r *Results) [][]string {
 	return lines
 }
 
-// writeTable writes the table for a terminal.
+// firstColumns is how many columns behind the name the first part of the table for a terminal has: all at once would be too wide.
+const firstColumns = 7
+
+// writeTable writes the table for a terminal, in two parts.
 func writeTable(w io.Writer, r *Results) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	table := cells(r)
-	// A table wider than a terminal is turned: engines across would be too wide as well, so each figure gets a line.
-	for col := range table[0] {
-		for i, line := range table {
-			sep := "\t"
-			if i == len(table)-1 {
-				sep = "\n"
-			}
-			if _, err := fmt.Fprint(t, line[col], sep); err != nil {
+	for _, part := range [][2]int{{1, 1 + firstColumns}, {1 + firstColumns, len(table[0])}} {
+		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+		for _, line := range table {
+			if _, err := fmt.Fprintln(t, strings.Join(append([]string{line[0]}, line[part[0]:part[1]]...), "\t")); err != nil {
 				return err
 			}
 		}
+		if err := t.Flush(); err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintln(w); err != nil {
+			return err
+		}
 	}
-	if err := t.Flush(); err != nil {
-		return err
-	}
-	_, err := fmt.Fprint(w, "\n", notes(r))
+	_, err := io.WriteString(w, notes(r))
 	return err
 }
 
