@@ -43,6 +43,10 @@ bench: ## every benchmark (BENCHTIME=1s)
 bench-compare: ## the benchmarks of another commit and of this tree in turns (REF=main BENCH=. PKGS=./... COUNT=6 BENCHTIME=1s)
 	@exec env REF='$(REF)' BENCH='$(BENCH)' PKGS='$(PKGS)' COUNT='$(COUNT)' BENCHTIME='$(BENCHTIME)' internal/tools/bench-compare.sh
 
+.PHONY: benchmarks
+benchmarks: ## our engines beside the raw limit and the peers, half an hour (see benchmarks/README.md)
+	@cd benchmarks && go run .
+
 .PHONY: fuzz
 fuzz: ## every fuzz test (FUZZTIME=30s each)
 	@grep -rHoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sed 's/:func /:/' | sort -u | while IFS=: read -r file name; do \

@@ -1,0 +1,3 @@
+module github.com/stillwater-go/workflow/benchmarks/load
+
+go 1.26.0
