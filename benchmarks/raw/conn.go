@@ -23,7 +23,7 @@ type conn struct {
 func settings() []string {
 	return []string{
 		"PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA secure_delete=ON", "PRAGMA foreign_keys=OFF", "PRAGMA trusted_schema=OFF",
-		"PRAGMA cell_size_check=ON", "PRAGMA wal_autocheckpoint=4000", "PRAGMA journal_size_limit=67108864", "PRAGMA cache_size=-32768",
+		"PRAGMA cell_size_check=ON", "PRAGMA wal_autocheckpoint=4000", "PRAGMA journal_size_limit=67108864", "PRAGMA cache_size=-4096",
 		"PRAGMA temp_store=MEMORY", "PRAGMA busy_timeout=0",
 	}
 }

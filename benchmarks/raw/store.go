@@ -73,6 +73,22 @@ type slot struct {
 
 // Open has the adapter make the file, and opens it behind its back.
 func Open(ctx context.Context, path, workflow string, form Form) (*Store, error) {
+	s, err := open(ctx, path, form)
+	if err != nil {
+		return nil, err
+	}
+	o := load.NewObject()
+	for v := 1; v <= load.Transitions; v++ {
+		s.objects[v] = o.JSON()
+		o.Count++
+	}
+	if err := s.prepare(ctx, workflow); err != nil {
+		return nil, errors.Join(err, s.c.close())
+	}
+	return s, nil
+}
+
+func open(ctx context.Context, path string, form Form) (*Store, error) {
 	made, err := sqlite.Open(path)
 	if err != nil {
 		return nil, err
@@ -85,15 +101,7 @@ func Open(ctx context.Context, path, workflow string, form Form) (*Store, error)
 		return nil, err
 	}
 	s := &Store{c: c, form: form, next: 1, Settings: map[string]string{}}
-	o := load.NewObject()
-	for v := 1; v <= load.Transitions; v++ {
-		s.objects[v] = o.JSON()
-		o.Count++
-	}
 	_, _ = rand.Read(s.random[:]) // never fails, by its contract
-	if err := s.prepare(ctx, workflow); err != nil {
-		return nil, errors.Join(err, c.close())
-	}
 	return s, nil
 }
 
@@ -103,11 +111,9 @@ func (s *Store) prepare(ctx context.Context, workflow string) error {
 	if err != nil {
 		return err
 	}
-	id, err := s.c.ask(ctx, "SELECT id FROM sw_workflows")
-	if err != nil {
+	if err := s.know(ctx, workflow); err != nil {
 		return err
 	}
-	s.workflow, _ = id.(int64)
 	for _, name := range []string{"synchronous", "journal_mode", "wal_autocheckpoint", "cache_size", "page_size", "secure_delete"} {
 		v, err := s.c.ask(ctx, "PRAGMA "+name)
 		if err != nil {
@@ -118,6 +124,22 @@ func (s *Store) prepare(ctx context.Context, workflow string) error {
 	if s.Settings["synchronous"] != "2" {
 		return fmt.Errorf("synchronous is %s, not 2 (FULL)", s.Settings["synchronous"])
 	}
+	return nil
+}
+
+// know finds the workflow's row, and the position that comes next.
+func (s *Store) know(ctx context.Context, workflow string) error {
+	id, err := s.c.ask(ctx, "SELECT id FROM sw_workflows WHERE name = '"+workflow+"'")
+	if err != nil {
+		return err
+	}
+	s.workflow, _ = id.(int64)
+	head, err := s.c.ask(ctx, "SELECT coalesce(max(pos), 0) FROM sw_log")
+	if err != nil {
+		return err
+	}
+	n, _ := head.(int64)
+	s.next = n + 1
 	return nil
 }
 
