@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/stillwater-go/workflow/backend"
 )
@@ -19,17 +20,33 @@ type logRow struct {
 	actor          string
 }
 
-// logColumns is how many columns of a log row are always written; the deadline, which most runs have not, is one more.
-const logColumns = 16
-
 // bulkTexts are the statements that write many rows at once.
 type bulkTexts struct {
 	logs  map[insertSize]string
 	moves map[moveSize]string
 }
 
-// insertSize is how many rows of how many columns.
-type insertSize struct{ rows, columns int }
+// insertSize is how many rows of which kind.
+type insertSize struct {
+	rows int
+	kind logKind
+}
+
+// logKind says what a statement's rows have beside the columns that every version fills: only what is bound costs time.
+type logKind struct {
+	rare     bool // who paused it, who did it and why
+	deadline bool
+}
+
+// kindOf is the kind of statement that writes some rows.
+func kindOf(rows []logRow) (k logKind) {
+	for i := range rows {
+		r := &rows[i]
+		k.rare = k.rare || r.actor != "" || r.rec.Meta.RunStateReason != "" || r.rec.Meta.PausedBy != 0
+		k.deadline = k.deadline || r.deadline != noTime
+	}
+	return k
+}
 
 // moveSize is how many runs are moved, and whether they end by it.
 type moveSize struct {
@@ -42,12 +59,19 @@ func (s *bulkTexts) log(size insertSize) string {
 	if text, ok := s.logs[size]; ok {
 		return text
 	}
-	deadline := ""
-	if size.columns > logColumns {
-		deadline = ", deadline"
+	row := "(?,?,?,?,?,?,?,?,?,?,?,?,?"
+	if size.kind.rare {
+		row += ",?,?,?"
+	} else {
+		row += ",0,'',''"
 	}
-	text := `INSERT INTO sw_log (pos, run, prev, version, status, state, from_status, from_state, visit, paused_by, cause,
-		actor, reason, description, updated_at, object` + deadline + `) VALUES ` + tuples(size.rows, size.columns)
+	columns := ""
+	if size.kind.deadline {
+		columns, row = ", deadline", row+",?"
+	}
+	row += ")"
+	text := `INSERT INTO sw_log (pos, run, prev, version, status, state, from_status, from_state, visit, cause, description, updated_at,
+		object, paused_by, actor, reason` + columns + `) VALUES ` + row + strings.Repeat(","+row, size.rows-1)
 	if s.logs == nil {
 		s.logs = map[insertSize]string{}
 	}
@@ -82,22 +106,21 @@ func (t *txn) flush() error {
 	for t.flushed < len(t.rows) {
 		n := chunk(len(t.rows) - t.flushed)
 		rows := t.rows[t.flushed : t.flushed+n]
-		columns := logColumns
-		if slices.ContainsFunc(rows, func(r logRow) bool { return r.deadline != noTime }) {
-			columns++
-		}
-		args := slices.Grow(t.args[:0], n*columns)
+		kind := kindOf(rows)
+		args := slices.Grow(t.args[:0], 17*n)
 		for i := range rows {
 			r := &rows[i]
 			m := &r.rec.Meta
 			args = append(args, r.pos, r.run, r.prev, r.version, int64(r.rec.Status), int64(r.rec.RunState), int64(r.from.Status),
-				int64(r.from.RunState), int64(m.Visit), int64(m.PausedBy), int64(r.cause), r.actor, m.RunStateReason,
-				m.StatusDescription, r.updatedAt, blob(r.rec.Object))
-			if columns > logColumns {
+				int64(r.from.RunState), int64(m.Visit), int64(r.cause), m.StatusDescription, r.updatedAt, blob(r.rec.Object))
+			if kind.rare {
+				args = append(args, int64(m.PausedBy), r.actor, m.RunStateReason)
+			}
+			if kind.deadline {
 				args = append(args, orNull(r.deadline))
 			}
 		}
-		_, err := t.c.exec(context.Background(), t.w.text.log(insertSize{n, columns}), args...)
+		_, err := t.c.exec(context.Background(), t.w.text.log(insertSize{n, kind}), args...)
 		clear(args)
 		t.args = args
 		if err != nil {

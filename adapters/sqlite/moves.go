@@ -81,7 +81,7 @@ func (t *txn) writeChunk(moves []move, ends bool) error {
 
 // chunk is how many of n rows the next statement writes: one of a few sizes, so that the statements can be kept.
 func chunk(n int) int {
-	for _, size := range [...]int{64, 8} {
+	for _, size := range [...]int{64, 16, 4} {
 		if n >= size {
 			return size
 		}

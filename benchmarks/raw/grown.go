@@ -22,7 +22,7 @@ func Grow(ctx context.Context, path, workflow string, textBytes int) (*Store, er
 			}
 		}
 	}
-	_, err = s.c.exec(ctx, "INSERT INTO sw_workflows (name, buckets, first_pos) VALUES (?, ?, 1) ON CONFLICT DO NOTHING", []driverValue{workflow, int64(buckets)})
+	_, err = s.c.exec("INSERT INTO sw_workflows (name, buckets, first_pos) VALUES (?, ?, 1) ON CONFLICT DO NOTHING", []driverValue{workflow, int64(buckets)})
 	if err == nil {
 		err = s.know(ctx, workflow)
 	}

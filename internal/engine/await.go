@@ -35,9 +35,8 @@ const maxUnseen = 64
 
 // tell hands a new version to those who await its run; e.mu is held.
 func (e *Engine) tell(rec *backend.Record) {
-	if len(e.waiters) == 0 {
-		return
-	}
+	e.waitMu.Lock()
+	defer e.waitMu.Unlock()
 	for _, w := range e.waiters[rec.RunID] {
 		if w.hear(rec) {
 			w.poke()
@@ -214,7 +213,9 @@ func (w *waiter) take(spare []*backend.Record) (recs []*backend.Record, lost boo
 func (e *Engine) register(workflowName, runID string, w *waiter) *backend.Record {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.waitMu.Lock()
 	e.waiters[runID] = append(e.waiters[runID], w)
+	e.waitMu.Unlock()
 	rt := e.routes[workflowName]
 	if rt == nil {
 		return nil
@@ -233,14 +234,12 @@ func (e *Engine) register(workflowName, runID string, w *waiter) *backend.Record
 
 // inUse reports whether the engine's goroutines run.
 func (e *Engine) inUse() bool {
-	e.life.Lock()
-	defer e.life.Unlock()
-	return e.users > 0
+	return e.users.Load() > 0
 }
 
 func (e *Engine) unregister(runID string, w *waiter) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
+	e.waitMu.Lock()
+	defer e.waitMu.Unlock()
 	ws := e.waiters[runID]
 	for i := range ws {
 		if ws[i] == w {

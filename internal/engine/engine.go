@@ -29,9 +29,12 @@ type Engine struct {
 	committer committer
 	notes     notes
 
-	life  sync.Mutex // serialises starting and stopping the goroutines; taken before mu
-	users int        // flows that run, and awaits; guarded by life
-	stop  func()     // ends the goroutines and waits for them; guarded by life
+	life  sync.Mutex   // serialises starting and stopping the goroutines; taken before mu
+	users atomic.Int64 // flows that run, and awaits; to and from zero under life alone
+	stop  func()       // ends the goroutines and waits for them; guarded by life
+
+	waitMu  sync.Mutex // guards waiters; taken after mu
+	waiters map[string][]*waiter
 
 	mu        sync.Mutex // guards everything below
 	live      bool       // pos is known, and commits are routed
@@ -48,7 +51,6 @@ type Engine struct {
 	stalled   []*member             // changes that the store did not take
 	unread    []*task               // deliveries that could not be read
 	stale     []backend.DeliveryKey // rows of overtaken deliveries, to be deleted
-	waiters   map[string][]*waiter
 	strangers map[string][]*stranger
 	watching  bool
 	lastFlush time.Time
@@ -96,22 +98,32 @@ func (e *Engine) Backend() backend.Backend { return e.b }
 
 // enter makes sure that the engine's goroutines run until the matching leave.
 func (e *Engine) enter(ctx context.Context) error {
+	for n := e.users.Load(); n > 0; n = e.users.Load() {
+		if e.users.CompareAndSwap(n, n+1) {
+			return nil
+		}
+	}
 	e.life.Lock()
 	defer e.life.Unlock()
-	if e.users == 0 {
+	if e.users.Load() == 0 {
 		if err := e.start(ctx); err != nil {
 			return err
 		}
 	}
-	e.users++
+	e.users.Add(1)
 	return nil
 }
 
 // leave ends the goroutines with the last user, and waits for them.
 func (e *Engine) leave() {
+	for n := e.users.Load(); n > 1; n = e.users.Load() {
+		if e.users.CompareAndSwap(n, n-1) {
+			return
+		}
+	}
 	e.life.Lock()
 	defer e.life.Unlock()
-	if e.users--; e.users == 0 {
+	if e.users.Add(-1) == 0 {
 		e.stop()
 		e.stop = nil
 	}

@@ -38,8 +38,8 @@ func (e *Engine) Erase(ctx context.Context, o Operation) error {
 
 // Erased tells those who await the runs that they are gone: an erasure makes no entry. It is called after every erasure of this process.
 func (e *Engine) Erased(runIDs ...string) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
+	e.waitMu.Lock()
+	defer e.waitMu.Unlock()
 	for _, id := range runIDs {
 		for _, w := range e.waiters[id] {
 			w.mu.Lock()
