@@ -338,6 +338,7 @@ func (d *session) sum(ctx context.Context) (*Summary, error) {
 		return nil, err
 	}
 	s.fill(t)
+	s.PeakMemoryBytes = peakBytes()
 	return s, nil
 }
 

@@ -28,6 +28,8 @@ type Summary struct {
 	Steps          int64   `json:"steps"`
 	ElapsedSeconds float64 `json:"elapsed_seconds"`
 	StepsPerSecond float64 `json:"steps_per_second"`
+	// PeakMemoryBytes is the most memory that the process held at once, on Linux.
+	PeakMemoryBytes int64 `json:"peak_memory_bytes,omitempty"`
 	// Charges counts the lines of the ledger; LedgerCents adds them up by currency.
 	Charges     int              `json:"charges"`
 	LedgerCents map[string]int64 `json:"ledger_cents"`
@@ -78,6 +80,9 @@ func (s *Summary) Write(w io.Writer, style term.Style) error {
 	row("Ledger", int64(s.Charges), s.ledgerNote())
 	if s.Steps > 0 {
 		row("Steps", s.Steps, fmt.Sprintf("in %.2f s: %s steps/s, each one on the disk", s.ElapsedSeconds, thousands(int64(s.StepsPerSecond+0.5))))
+	}
+	if s.PeakMemoryBytes > 0 {
+		row("Memory", (s.PeakMemoryBytes+500_000)/1_000_000, "MB at most, the program and its page cache included")
 	}
 	if s.AlreadyThere > 0 {
 		row("Resumed", int64(s.AlreadyThere), "orders were placed by an earlier start, and not again")
