@@ -51,9 +51,8 @@ func (s *Summary) fill(r *reconciliation) {
 	s.Charges, s.LedgerCents = r.Charges, r.Cents
 	s.Mismatches = []Mismatch{}
 	if !s.Interrupted {
-		count, first := r.verdict()
-		s.MismatchCount, s.Reconciled = count, count == 0
-		s.Mismatches = append(s.Mismatches, first...)
+		s.MismatchCount, s.Reconciled = r.Count, r.Count == 0
+		s.Mismatches = append(s.Mismatches, r.First...)
 	}
 }
 
