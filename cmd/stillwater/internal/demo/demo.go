@@ -25,10 +25,13 @@ const (
 )
 
 const (
-	// placers is how many orders are placed at the same time: they share the commits.
-	placers = 256
+	// placers is how many orders are placed at the same time: they share the commits. More of them would not make the demo faster, but
+	// place orders further ahead of the steps, which takes memory.
+	placers = 64
 	// pageCache is how many bytes of the store are kept in memory: the demo shows that little is needed.
 	pageCache = 2 << 20
+	// readers bounds the connections that read, whatever the number of processors; each has pages of its own.
+	readers = 4
 	// chunkOrders is how many orders are made or read, and looked up, at once; listPage is how many runs are. They bound the memory.
 	chunkOrders = 256
 	listPage    = 500
