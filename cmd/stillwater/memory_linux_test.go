@@ -58,8 +58,6 @@ func peakOf(t *testing.T, bin, dir string, args ...string) (peak int) {
 	}
 	exited := make(chan error, 1)
 	go func() { exited <- cmd.Wait() }()
-	look := time.NewTicker(10 * time.Millisecond)
-	defer look.Stop()
 	for {
 		select {
 		case err := <-exited:
@@ -67,7 +65,7 @@ func peakOf(t *testing.T, bin, dir string, args ...string) (peak int) {
 				t.Fatalf("%v: code %d\n%s%s", args, code, &out, &errs)
 			}
 			return peak
-		case <-look.C:
+		case <-time.After(10 * time.Millisecond): // nothing tells when a process is about to end
 			peak = max(peak, highWater(cmd.Process.Pid))
 		}
 	}
