@@ -113,12 +113,12 @@ func reload(f io.ReaderAt, x *index, p place) (*Order, error) {
 	if _, err := f.ReadAt(line, p.at); err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("read line %d again: %w", p.line, err)
 	}
-	var o *Order
-	if x.sum(line) == p.sum {
-		o, _ = parse(line, len(line)) // the same bytes are as good as before
-	}
-	if o == nil {
+	if x.sum(line) != p.sum {
 		return nil, fmt.Errorf("line %d is no longer what it was: the input changed while it was read", p.line)
+	}
+	o, err := decode(trim(line)) // the same bytes are as good as before
+	if err != nil {
+		return nil, fmt.Errorf("read line %d again: %w", p.line, err)
 	}
 	return o, nil
 }
@@ -140,22 +140,21 @@ func parse(line []byte, size int) (*Order, error) {
 	if size > maxLineBytes {
 		return nil, fmt.Errorf("the line has %d bytes, the limit is %d", size, maxLineBytes)
 	}
-	line = bytes.TrimSpace(bytes.TrimPrefix(line, []byte("\uFEFF"))) // some editors begin a file with this mark
+	line = trim(line)
 	if len(line) == 0 {
 		return nil, nil
 	}
 	if !utf8.Valid(line) {
 		return nil, errors.New("the line is not valid UTF-8")
 	}
-	var o Order
-	if err := json.Unmarshal(line, &o); err != nil {
-		return nil, describeJSON(err)
+	o, err := decode(line)
+	if err != nil {
+		return nil, err
 	}
-	o.forgetSteps()
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	object, err := workflow.Marshal(&o)
+	object, err := workflow.Marshal(o)
 	if err != nil {
 		return nil, fmt.Errorf("encode the order: %w", err)
 	}
@@ -163,6 +162,21 @@ func parse(line []byte, size int) (*Order, error) {
 	if limit := backend.MaxObjectBytes - 1024; len(object) > limit {
 		return nil, fmt.Errorf("the order has %d bytes, the limit is %d", len(object), limit)
 	}
+	return o, nil
+}
+
+// trim takes away what stands around a line's object. Some editors begin a file with a mark.
+func trim(line []byte) []byte {
+	return bytes.TrimSpace(bytes.TrimPrefix(line, []byte("\uFEFF")))
+}
+
+// decode reads an order as its writer meant it, right or wrong.
+func decode(line []byte) (*Order, error) {
+	var o Order
+	if err := json.Unmarshal(line, &o); err != nil {
+		return nil, describeJSON(err)
+	}
+	o.forgetSteps()
 	return &o, nil
 }
 
