@@ -245,6 +245,10 @@ func (t *txn) rollback() {
 // committed files what the transaction did, and tells who waits for it.
 func (t *txn) committed() {
 	for id, info := range t.runs {
+		if info.state.Finished() { // hardly ever written again
+			t.w.cache.drop(id)
+			continue
+		}
 		t.w.cache.put(id, info)
 	}
 	maps.Copy(t.w.flows, t.flows)

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/stillwater-go/workflow"
-	"github.com/stillwater-go/workflow/adapters/sqlite"
 	"github.com/stillwater-go/workflow/backend"
 	"github.com/stillwater-go/workflow/cmd/stillwater/internal/term"
 )
@@ -21,19 +20,21 @@ const (
 	DefaultDB     = "./stillwater-demo.db"
 	DefaultOrders = 10_000
 	DefaultSeed   = 1
-	// MaxOrders bounds a generated demo, which keeps a byte per order in memory.
+	// MaxOrders bounds a generated demo; more would not fit on most disks.
 	MaxOrders = 10_000_000
 )
 
 const (
-	// placers is how many orders are placed at the same time: they share the commits.
-	placers = 256
+	// placers is how many orders are placed at the same time: they share the commits. More of them would not make the demo faster, but
+	// place orders further ahead of the steps, which takes memory.
+	placers = 64
 	// pageCache is how many bytes of the store are kept in memory: the demo shows that little is needed.
 	pageCache = 2 << 20
-	// listPage is how many runs are read at once.
-	listPage = 1000
-	// chunkOrders is how many orders are looked up together.
-	chunkOrders = 500
+	// readers bounds the connections that read, whatever the number of processors; each has pages of its own.
+	readers = 4
+	// chunkOrders is how many orders are made or read, and looked up, at once; listPage is how many runs are. They bound the memory.
+	chunkOrders = 256
+	listPage    = 500
 	// maxComplaints bounds how many of the engine's own errors are shown.
 	maxComplaints = 20
 )
@@ -118,7 +119,7 @@ func (o Options) source() (*source, error) {
 		}
 		return generated(o.Seed, o.Orders), nil
 	}
-	return fromFile(o.Input, o.Stdin, func(line int, reason error) {
+	return fromFile(o.Input, o.Stdin, func(line int64, reason error) {
 		fmt.Fprintf(o.Messages, "%s line %d: %v\n", o.Style.Yellow("bad input,"), line, reason)
 	})
 }
@@ -129,7 +130,7 @@ func run(ctx context.Context, o Options, src *source) (s *Summary, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, books.close(), store.Close()) }()
-	d := &session{o: o, src: src, store: store, books: books, meter: newMeter(store, o.Clock)}
+	d := &session{o: o, src: src, disk: disk{store: store, books: books}, meter: newMeter(store, o.Clock)}
 	return d.run(ctx)
 }
 
@@ -137,15 +138,12 @@ func run(ctx context.Context, o Options, src *source) (s *Summary, err error) {
 type session struct {
 	o     Options
 	src   *source
-	store *sqlite.Backend
-	books *books
+	disk  disk
 	meter *meter
 	flow  *workflow.Workflow[Order, Status]
 
-	placed     []bool // by order: an earlier start has placed it
-	thereRuns  int    // runs of earlier starts
-	thereEnded int    // those of them that had come to an end
-	paused     []string
+	thereRuns  int // runs of earlier starts
+	thereEnded int // those of them that had come to an end, or to a pause
 	began      time.Time
 	progress   progress
 	complaints atomic.Int64
@@ -179,53 +177,16 @@ func stopped(ctx context.Context, err error) error {
 	return err
 }
 
-// takeStock reads what earlier starts have left.
+// takeStock counts what earlier starts have left.
 func (d *session) takeStock(ctx context.Context) error {
-	d.placed = make([]bool, d.src.n)
-	err := eachRun(ctx, d.store, nil, func(rec *backend.Record) {
-		d.thereRuns++
-		if ended(rec.RunState) {
-			d.thereEnded++
-		}
-		if rec.RunState == backend.RunStatePaused {
-			d.paused = append(d.paused, rec.RunID)
-		}
-	})
-	if err != nil || d.thereRuns == 0 {
-		return err
-	}
-	for i := 0; i < d.src.n; i += chunkOrders {
-		chunk := d.src.expectations(i, chunkOrders)
-		at := make(map[string]int, len(chunk))
-		for n, o := range chunk {
-			at[o.ID] = i + n
-		}
-		if err := eachRun(ctx, d.store, chunk, func(rec *backend.Record) { d.placed[at[rec.ForeignID]] = true }); err != nil {
-			return err
+	counts, _, err := d.disk.totals(ctx)
+	for _, c := range counts {
+		d.thereRuns += int(c.Runs)
+		if ended(c.RunState) {
+			d.thereEnded += int(c.Runs)
 		}
 	}
-	return nil
-}
-
-// eachRun shows every run of the demo's workflow, or those of some orders.
-func eachRun(ctx context.Context, runs backend.Finder, of []expected, see func(*backend.Record)) error {
-	q := backend.Query{WorkflowName: workflowName, Limit: listPage}
-	if of != nil {
-		q.Filters = []backend.RecordFilter{backend.FilterByForeignID(idsOf(of)...)}
-	}
-	for {
-		page, err := runs.Find(ctx, q)
-		if err != nil {
-			return fmt.Errorf("list the runs: %w", err)
-		}
-		for _, f := range page {
-			see(f.Record)
-			q.After = f.Key
-		}
-		if len(page) < listPage {
-			return nil
-		}
-	}
+	return err
 }
 
 func (d *session) greet() {
@@ -245,7 +206,7 @@ func (d *session) greet() {
 func (d *session) look() (snapshot, int64) {
 	m := d.meter.read()
 	return snapshot{
-		done: d.thereEnded + int(m.settled), total: d.src.n, before: d.thereEnded, elapsed: d.o.Clock.Now().Sub(d.began),
+		done: d.thereEnded + int(m.settled), total: d.src.orders, before: d.thereEnded, elapsed: d.o.Clock.Now().Sub(d.began),
 	}, m.transitions
 }
 
@@ -256,10 +217,8 @@ func (d *session) work(ctx context.Context) error {
 	broken := make(chan error, 1)
 	go func() { broken <- d.flow.RunUntil(engine) }()
 	defer func() { d.flow.Stop(); end(); <-broken }()
-	for _, runID := range d.paused { // an earlier start gave up on it
-		if err := d.flow.RunStateController(runID).Resume(ctx); err != nil {
-			return ignoreEnd(ctx, err)
-		}
+	if err := d.resume(ctx); err != nil {
+		return ignoreEnd(ctx, err)
 	}
 	if err := d.place(ctx); err != nil {
 		return ignoreEnd(ctx, err)
@@ -287,57 +246,88 @@ func ignoreEnd(ctx context.Context, err error) error {
 	return err
 }
 
+// resume goes on with what an earlier start gave up on.
+func (d *session) resume(ctx context.Context) error {
+	if d.thereRuns == 0 {
+		return nil
+	}
+	return d.disk.find(ctx, func(rec *backend.Record) error {
+		return d.flow.RunStateController(rec.RunID).Resume(ctx)
+	}, backend.FilterByRunState(backend.RunStatePaused))
+}
+
 // place triggers a run for every order that has none.
 func (d *session) place(ctx context.Context) error {
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
-	var next atomic.Int64
+	orders := make(chan *Order)
 	var group sync.WaitGroup
-	for range min(placers, d.src.n) {
+	for range min(placers, d.src.orders) {
 		group.Go(func() {
-			for ctx.Err() == nil {
-				i := int(next.Add(1)) - 1
-				if i >= d.src.n {
-					return
-				}
-				if d.placed[i] {
-					continue
-				}
-				if err := d.placeOne(ctx, i); err != nil {
+			for o := range orders {
+				if _, err := d.flow.Trigger(ctx, o.ID, workflow.WithInitialValue[Order, Status](o)); err != nil {
 					fail(err)
 				}
 			}
 		})
 	}
+	for at := 0; at < d.src.orders && ctx.Err() == nil; at += chunkOrders {
+		if err := d.hand(ctx, at, orders); err != nil {
+			fail(err)
+		}
+	}
+	close(orders)
 	group.Wait()
 	return context.Cause(ctx)
 }
 
-func (d *session) placeOne(ctx context.Context, i int) error {
-	order, err := d.src.load(i)
+// hand gives the next few orders to those who place them, without those that an earlier start has placed.
+func (d *session) hand(ctx context.Context, at int, orders chan<- *Order) error {
+	next, err := d.src.chunk(at)
 	if err != nil {
 		return err
 	}
-	_, err = d.flow.Trigger(ctx, order.ID, workflow.WithInitialValue[Order, Status](order))
-	return err
+	placed := map[string]bool{}
+	if d.thereRuns > 0 {
+		err = d.disk.runs(ctx, idsOf(next), func(rec *backend.Record) error { placed[rec.ForeignID] = true; return nil })
+		if err != nil {
+			return err
+		}
+	}
+	for _, o := range next {
+		if placed[o.ID] {
+			continue
+		}
+		select {
+		case orders <- o:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
 }
 
 // sum reads everything back from the disk and adds it up.
 func (d *session) sum(ctx context.Context) (*Summary, error) {
 	m := d.meter.read()
 	total := int64(d.thereRuns) + m.runs
-	left := d.src.n - d.thereEnded - int(m.settled)
+	left := d.src.orders - d.thereEnded - int(m.settled)
 	s := &Summary{
-		DB: d.o.DB, Source: d.src.title, Orders: d.src.n, BadLines: d.src.badLines, AlreadyThere: d.thereRuns,
-		Left: max(0, left), Interrupted: ctx.Err() != nil && int64(d.thereEnded)+m.settled < max(total, int64(d.src.n)), Again: d.o.Again(),
+		DB: d.o.DB, Source: d.src.title, Orders: d.src.orders, BadLines: d.src.badLines, AlreadyThere: d.thereRuns,
+		Left: max(0, left), Interrupted: ctx.Err() != nil && int64(d.thereEnded)+m.settled < max(total, int64(d.src.orders)), Again: d.o.Again(),
 	}
 	ctx = context.WithoutCancel(ctx) // a second signal ends the process
 	s.measure(m.transitions, m.last.Sub(d.began).Seconds())
-	t, err := d.reconcile(ctx)
+	// Retries that were all made here were counted when they were stored; of those of earlier starts only the store knows.
+	r, err := reconcile(ctx, d.src, d.disk, d.thereRuns > 0)
 	if err != nil {
 		return nil, err
 	}
-	s.fill(t)
+	s.Retries = r.Retries
+	if d.thereRuns == 0 {
+		s.Retries = int(m.retries)
+	}
+	s.fill(r)
 	s.PeakMemoryBytes = peakBytes()
 	return s, nil
 }

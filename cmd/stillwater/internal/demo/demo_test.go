@@ -200,6 +200,51 @@ func TestTamperedLedgerIsFound(t *testing.T) {
 	}
 }
 
+// TestRunsThatNobodyOrderedAreFound places a run for no order, and a second one for an order; more than a page of runs must be searched.
+func TestRunsThatNobodyOrderedAreFound(t *testing.T) {
+	o := small(t, listPage+50)
+	mustRun(t, o)
+	store, books, err := open(t.Context(), o.DB, generated(o.Seed, o.Orders))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := newFlow(store, backend.RealClock{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, i := range []int{3, o.Orders} { // the second is the first that was not ordered
+		order := Generate(o.Seed, i)
+		runID, err := w.Trigger(t.Context(), order.ID, workflow.WithInitialValue[Order, Status](order))
+		if err == nil {
+			err = w.RunStateController(runID).Cancel(t.Context(), "by mistake")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(books.close(), store.Close()); err != nil {
+		t.Fatal(err)
+	}
+	s := mustRun(t, o)
+	first, last := Generate(o.Seed, 3).ID, Generate(o.Seed, o.Orders).ID
+	if s.Reconciled || s.Mismatches[0] != (Mismatch{first, "has 2 runs instead of one"}) || s.AlreadyThere != o.Orders+2 {
+		t.Errorf("%+v", s)
+	}
+	m := s.Mismatches[len(s.Mismatches)-1]
+	if m.OrderID != last || !strings.Contains(m.Problem, "no such order was placed") {
+		t.Errorf("%+v", s)
+	}
+}
+
+// TestRetriesAreThoseOfTheStore compares the retries that were counted when they were stored with those that the store keeps.
+func TestRetriesAreThoseOfTheStore(t *testing.T) {
+	o := small(t, 400)
+	counted := mustRun(t, o)
+	if again := mustRun(t, o); counted.Retries == 0 || counted.Retries != again.Retries {
+		t.Errorf("%d retries were counted, the store has %d", counted.Retries, again.Retries)
+	}
+}
+
 // TestLedgerRefusesASecondCharge is the last line of defence: the table's own key.
 func TestLedgerRefusesASecondCharge(t *testing.T) {
 	o := small(t, 5)

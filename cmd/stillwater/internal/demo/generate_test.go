@@ -86,3 +86,17 @@ func TestGatewayShares(t *testing.T) {
 		t.Errorf("%d of %d orders are declined, want about 3 %%", declined, n)
 	}
 }
+
+// TestGeneratedOrdersAreFoundByTheirID keeps no list of them.
+func TestGeneratedOrdersAreFoundByTheirID(t *testing.T) {
+	src := generated(7, 20)
+	for id, want := range map[string]bool{
+		Generate(7, 0).ID: true, Generate(7, 19).ID: true,
+		Generate(7, 20).ID: false, Generate(8, 0).ID: false, Generate(7, 0).ID + "0": false,
+		"": false, "ord-": false, "ord-1": false, "ord--1-00000000": false, "ord-000000-00000000": false, "ord-99999999999999999999-00000000": false,
+	} {
+		if got, err := src.holds(id); err != nil || got != want {
+			t.Errorf("%q: %v, %v", id, got, err)
+		}
+	}
+}

@@ -83,17 +83,17 @@ func (b *books) fingerprint(ctx context.Context) (value string, ok bool, err err
 	return value, err == nil, err
 }
 
-// charges reads the ledger, or what it says of some orders, one line at a time.
-func (b *books) charges(ctx context.Context, of []expected, each func(charge)) (err error) {
-	query, args := "SELECT order_id, run_id, amount_cents FROM demo_ledger", []any(nil)
-	if of != nil {
-		ids, err := json.Marshal(idsOf(of))
+// charges shows the ledger's lines of these orders, or of all where ids is nil, one at a time. An error of see ends it.
+func (b *books) charges(ctx context.Context, ids []string, see func(charge) error) (err error) {
+	query, args := "SELECT order_id, run_id, amount_cents FROM demo_ledger", []any{}
+	if ids != nil {
+		list, err := json.Marshal(ids)
 		if err != nil {
 			return fmt.Errorf("read the ledger: %w", err)
 		}
-		query, args = query+" WHERE order_id IN (SELECT value FROM json_each(?))", []any{string(ids)}
+		query, args = query+" WHERE order_id IN (SELECT value FROM json_each(?))", append(args, string(list))
 	}
-	rows, err := b.db.QueryContext(ctx, query+" ORDER BY order_id", args...)
+	rows, err := b.db.QueryContext(ctx, query, args...)
 	if err != nil {
 		return fmt.Errorf("read the ledger: %w", err)
 	}
@@ -103,17 +103,19 @@ func (b *books) charges(ctx context.Context, of []expected, each func(charge)) (
 		if err := rows.Scan(&c.OrderID, &c.RunID, &c.Cents); err != nil {
 			return fmt.Errorf("read the ledger: %w", err)
 		}
-		each(c)
+		if err := see(c); err != nil {
+			return err
+		}
 	}
 	return rows.Err()
 }
 
-// lines counts the ledger's lines.
-func (b *books) lines(ctx context.Context) (n int, err error) {
-	if err := b.db.QueryRowContext(ctx, "SELECT count(*) FROM demo_ledger").Scan(&n); err != nil {
-		return 0, fmt.Errorf("read the ledger: %w", err)
+// count returns how many lines the ledger has.
+func (b *books) count(ctx context.Context) (lines int, err error) {
+	if err := b.db.QueryRowContext(ctx, "SELECT count(*) FROM demo_ledger").Scan(&lines); err != nil {
+		return 0, fmt.Errorf("count the ledger: %w", err)
 	}
-	return n, nil
+	return lines, nil
 }
 
 // writeCharge adds a line to the ledger. The primary key refuses a second one for the order, whatever else goes wrong.

@@ -3,6 +3,7 @@ package demo
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 
@@ -16,22 +17,38 @@ func line(id string, replace ...string) string {
 	return strings.NewReplacer(replace...).Replace(text)
 }
 
+func mustRead(t *testing.T, input io.ReaderAt, bad func(int64, error)) *source {
+	t.Helper()
+	s, err := fromLines(input, bad)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
 // readLines reads an input and returns the ids of the good orders and the complaints by line.
 func readLines(t *testing.T, input string) (*source, []string, map[int]string) {
 	t.Helper()
 	complaints := map[int]string{}
-	s, err := fromLines(strings.NewReader(input), func(line int, reason error) { complaints[line] = reason.Error() })
-	if err != nil {
-		t.Fatal(err)
-	}
-	ids := make([]string, s.n)
-	for i := range s.n {
-		o := s.expect(i)
-		ids[i] = o.ID
-		again, err := s.load(i)
-		if err != nil || again.ID != o.ID || again.TotalCents != o.Cents {
-			t.Errorf("order %d is loaded as %+v, %v", i, again, err)
+	s := mustRead(t, strings.NewReader(input), func(line int64, reason error) { complaints[int(line)] = reason.Error() })
+	ids := make([]string, s.orders)
+	for i := range ids {
+		o, err := s.load(i)
+		if err != nil {
+			t.Fatalf("order %d: %v", i, err)
 		}
+		ids[i] = o.ID
+		if held, err := s.holds(o.ID); err != nil || !held {
+			t.Errorf("order %s is not found: %v", o.ID, err)
+		}
+	}
+	if held, err := s.holds("no such order"); err != nil || held {
+		t.Errorf("an order is found that is not there: %v", err)
 	}
 	return s, ids, complaints
 }
@@ -122,10 +139,7 @@ func TestFingerprintIsTheContent(t *testing.T) {
 // TestChangedInputIsNoticed edits the input between the two readings.
 func TestChangedInputIsNoticed(t *testing.T) {
 	input := []byte(line("a"))
-	s, err := fromLines(bytes.NewReader(input), func(int, error) {})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := mustRead(t, bytes.NewReader(input), func(int64, error) {})
 	copy(input, bytes.Replace(input, []byte(`"a"`), []byte(`"b"`), 1))
 	if o, err := s.load(0); err == nil || !strings.Contains(err.Error(), "changed") {
 		t.Errorf("%+v, %v", o, err)

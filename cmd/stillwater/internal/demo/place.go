@@ -18,7 +18,7 @@ func open(ctx context.Context, path string, src *source) (*sqlite.Backend, *book
 		return nil, nil, err
 	}
 	// Two demos on one file would place every order twice, so the file is taken as a whole.
-	store, err := sqlite.Open(path, sqlite.WithExclusive(), sqlite.WithPageCache(pageCache))
+	store, err := sqlite.Open(path, sqlite.WithExclusive(), sqlite.WithPageCache(pageCache), sqlite.WithReaders(readers))
 	if err != nil {
 		return nil, nil, explain(path, err)
 	}

@@ -1,7 +1,10 @@
 package demo
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -28,6 +31,65 @@ func ran(id, runID string, s Status, state backend.RunState) *backend.Record {
 	return &backend.Record{ForeignID: id, RunID: runID, Status: int(s), RunState: state, Meta: backend.Meta{RunStateReason: "because"}}
 }
 
+// these is a source of a few orders.
+func these(orders ...*Order) *source {
+	return &source{
+		orders: len(orders),
+		load:   func(i int) (*Order, error) { return orders[i], nil },
+		holds: func(id string) (bool, error) {
+			return slices.ContainsFunc(orders, func(o *Order) bool { return o.ID == id }), nil
+		},
+	}
+}
+
+// testimony is evidence in memory.
+type testimony struct {
+	records []*backend.Record
+	ledger  []charge
+	failed  int // attempts of every run
+	fail    error
+}
+
+func (e testimony) runs(_ context.Context, ids []string, see func(*backend.Record) error) error {
+	for _, rec := range e.records {
+		if ids == nil || slices.Contains(ids, rec.ForeignID) {
+			if err := see(rec); err != nil {
+				return err
+			}
+		}
+	}
+	return e.fail
+}
+
+func (e testimony) charges(_ context.Context, ids []string, see func(charge) error) error {
+	for _, c := range e.ledger {
+		if ids == nil || slices.Contains(ids, c.OrderID) {
+			if err := see(c); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (e testimony) totals(context.Context) (counts []backend.Count, charges int, err error) {
+	for _, rec := range e.records {
+		counts = append(counts, backend.Count{Status: rec.Status, RunState: rec.RunState, Runs: 1})
+	}
+	return counts, len(e.ledger), nil
+}
+
+func (e testimony) retries(context.Context, string) (int, error) { return e.failed, nil }
+
+func mustReconcile(t *testing.T, src *source, e testimony) *reconciliation {
+	t.Helper()
+	r, err := reconcile(t.Context(), src, e, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
 func TestReconcile(t *testing.T) {
 	good, bad := idsByGateway(t)
 	const done, paused, running = backend.RunStateCompleted, backend.RunStatePaused, backend.RunStateRunning
@@ -46,6 +108,7 @@ func TestReconcile(t *testing.T) {
 		{"two runs", runs{shipped, declined, ran(good, "r1", StatusShipped, done)}, charges{paid}, []string{"2 runs instead of one"}},
 		{"not paid", runs{shipped, declined}, nil, []string{"never charged"}},
 		{"paid twice", runs{shipped, declined}, charges{paid, {good, "r1", 0}}, []string{"charged 2 times"}},
+		{"paid twice in full", runs{shipped, declined}, charges{paid, paid}, []string{"charged 2 times", "600 cents instead of 300"}},
 		{"wrong amount", runs{shipped, declined}, charges{{good, "r1", 299}}, []string{"299 cents instead of 300"}},
 		{"paid by another run", runs{shipped, declined}, charges{{good, "r9", 300}}, []string{"charged by run r9"}},
 		{"declined and paid", runs{shipped, declined}, charges{paid, {bad, "r2", 500}}, []string{"was charged, but is not shipped"}},
@@ -56,22 +119,19 @@ func TestReconcile(t *testing.T) {
 		{"ended half way", runs{ran(good, "r1", StatusReserved, done), declined}, nil, []string{"ended in status Reserved"}},
 		{"declined without a reason", runs{ran(good, "r1", StatusDeclined, done), declined}, nil, []string{"the gateway accepted it"}},
 		{"shipped without a right", runs{shipped, ran(bad, "r2", StatusShipped, done)}, charges{paid, {bad, "r2", 500}}, []string{"the gateway declined it"}},
-		{"run without an order", runs{shipped, declined, ran("who", "r3", StatusShipped, done)}, charges{paid}, []string{"1 run, but no such order"}},
+		{"run without an order", runs{shipped, declined, ran("who", "r3", StatusShipped, done)}, charges{paid}, []string{"has run r3, but no such order"}},
 		{"charge without an order", runs{shipped, declined}, charges{paid, {"who", "r3", 1}}, []string{"was charged, but no such order"}},
+		{"both without an order", runs{ran("who", "r3", StatusShipped, done), shipped, declined}, charges{{"who", "r3", 1}, paid}, []string{"has run r3", "was charged, but no"}},
+		{"run of another in place of its own", runs{declined, ran("who", "r3", StatusShipped, done)}, nil, []string{"0 runs instead of one", "has run r3"}},
+		{"charge of another in place of its own", runs{shipped, declined}, charges{{"who", "r1", 300}}, []string{"never charged", "was charged, but no such order"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r := newReconciliation([]expected{{good, 300, "EUR"}, {bad, 500, "USD"}})
-			for _, ch := range c.charges { // charges first: the order of telling must not matter
-				r.charge(ch)
+			src := these(&Order{ID: good, TotalCents: 300, Currency: "EUR"}, &Order{ID: bad, TotalCents: 500, Currency: "USD"})
+			r := mustReconcile(t, src, testimony{records: c.runs, ledger: c.charges})
+			if r.Count != len(c.want) || len(r.First) != len(c.want) {
+				t.Fatalf("%d mismatches %v, want %v", r.Count, r.First, c.want)
 			}
-			for _, rec := range c.runs {
-				r.run(rec)
-			}
-			count, first := r.verdict()
-			if count != len(c.want) || len(first) != len(c.want) {
-				t.Fatalf("%d mismatches %v, want %v", count, first, c.want)
-			}
-			for i, m := range first {
+			for i, m := range r.First {
 				if !strings.Contains(m.Problem, c.want[i]) {
 					t.Errorf("%q, want %q", m.Problem, c.want[i])
 				}
@@ -80,31 +140,45 @@ func TestReconcile(t *testing.T) {
 	}
 }
 
+// TestReconcileListsTheFirstTwenty also goes past the end of a chunk.
 func TestReconcileListsTheFirstTwenty(t *testing.T) {
-	var orders []expected
-	for i := range 33 {
-		orders = append(orders, expected{fmt.Sprintf("o%02d", i), 1, "EUR"})
+	var orders []*Order
+	for i := range 3*chunkOrders + 1 {
+		orders = append(orders, &Order{ID: fmt.Sprintf("o%04d", i), TotalCents: 1, Currency: "EUR"})
 	}
-	count, first := newReconciliation(orders).verdict()
-	if count != 33 || len(first) != 20 || first[0].OrderID != "o00" || first[19].OrderID != "o19" {
-		t.Errorf("%d mismatches, the first %d: %v", count, len(first), first)
+	r := mustReconcile(t, these(orders...), testimony{})
+	if r.Count != len(orders) || len(r.First) != 20 || r.First[0].OrderID != "o0000" || r.First[19].OrderID != "o0019" {
+		t.Errorf("%d mismatches, the first %d: %v", r.Count, len(r.First), r.First)
 	}
 }
 
 func TestReconcileAddsUp(t *testing.T) {
 	good, bad := idsByGateway(t)
-	r := newReconciliation([]expected{{good, 300, "EUR"}, {bad, 500, "USD"}})
-	r.charge(charge{good, "r1", 300})
-	r.charge(charge{"who", "r9", 9_000}) // no order, no currency: counted, and a mismatch, but in no sum
-	r.run(ran(good, "r1", StatusShipped, backend.RunStateCompleted))
-	r.run(ran(bad, "r2", StatusDeclined, backend.RunStateCompleted))
-	s, all := &Summary{}, newTotals()
-	all.add(r)
-	s.fill(all)
-	if s.Charges != 2 || s.LedgerCents["EUR"] != 300 || len(s.LedgerCents) != 1 || s.Statuses["Shipped"] != 1 || s.Statuses["Declined"] != 1 {
+	r := mustReconcile(t, these(&Order{ID: good, TotalCents: 300, Currency: "EUR"}, &Order{ID: bad, TotalCents: 500, Currency: "USD"}), testimony{
+		records: []*backend.Record{ran(good, "r1", StatusShipped, backend.RunStateCompleted), ran(bad, "r2", StatusDeclined, backend.RunStateCompleted)},
+		// The second has no order, no currency: it is counted, and a mismatch, but in no sum.
+		ledger: []charge{{good, "r1", 300}, {"who", "r9", 9_000}},
+		failed: 3,
+	})
+	s := &Summary{}
+	s.fill(r)
+	if s.Charges != 2 || s.LedgerCents["EUR"] != 300 || len(s.LedgerCents) != 1 || s.Statuses["Shipped"] != 1 || s.Statuses["Declined"] != 1 || r.Retries != 6 {
 		t.Errorf("%+v", s)
 	}
 	if s.Reconciled || s.MismatchCount != 1 {
 		t.Errorf("%+v", s)
+	}
+}
+
+// TestReconcileNeedsItsEvidence does not take what it cannot read for what is not there.
+func TestReconcileNeedsItsEvidence(t *testing.T) {
+	lost := errors.New("lost")
+	if _, err := reconcile(t.Context(), these(&Order{ID: "a"}), testimony{fail: lost}, false); !errors.Is(err, lost) {
+		t.Errorf("store: %v", err)
+	}
+	src := these()
+	src.holds = func(string) (bool, error) { return false, lost }
+	if _, err := reconcile(t.Context(), src, testimony{ledger: []charge{{}}}, false); !errors.Is(err, lost) {
+		t.Errorf("source: %v", err)
 	}
 }

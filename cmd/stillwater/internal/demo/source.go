@@ -5,27 +5,36 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
+	"strings"
 
 	"github.com/stillwater-go/workflow"
 )
 
-// expected is what the demo keeps of an order to reconcile it at the end.
-type expected struct {
-	ID       string
-	Cents    int64
-	Currency string
-}
-
-// source is where the orders come from. It makes or reads an order when asked; of an input file it keeps a line per order in memory.
+// source is where the orders come from. It keeps none of them in memory: an order is made or read when it is asked for, as often as that is.
 type source struct {
 	// fingerprint identifies these orders among all others; title says the same to people.
 	fingerprint string
 	title       string
-	n           int // orders
+	orders      int
 	badLines    int
-	expect      func(i int) expected
-	load        func(i int) (*Order, error)
-	close       func() error
+	// load returns the order with the number i, from 0.
+	load func(i int) (*Order, error)
+	// holds reports whether an order has this id.
+	holds func(id string) (bool, error)
+	close func() error
+}
+
+// chunk returns the next few orders from the number at on, and none behind the last.
+func (s *source) chunk(at int) ([]*Order, error) {
+	orders := make([]*Order, max(0, min(chunkOrders, s.orders-at)))
+	for i := range orders {
+		var err error
+		if orders[i], err = s.load(at + i); err != nil {
+			return nil, err
+		}
+	}
+	return orders, nil
 }
 
 // generated makes n orders from a seed.
@@ -33,27 +42,26 @@ func generated(seed int64, n int) *source {
 	return &source{
 		fingerprint: fmt.Sprintf("generated seed=%d orders=%d", seed, n),
 		title:       fmt.Sprintf("%s generated from seed %d", plural(n, "order"), seed),
-		n:           n,
-		expect: func(i int) expected {
-			o := Generate(seed, i)
-			return expected{ID: o.ID, Cents: o.TotalCents, Currency: o.Currency}
+		orders:      n,
+		load:        func(i int) (*Order, error) { return Generate(seed, i), nil },
+		holds: func(id string) (bool, error) {
+			i, ok := numberOf(id)
+			return ok && i < n && Generate(seed, i).ID == id, nil
 		},
-		load:  func(i int) (*Order, error) { return Generate(seed, i), nil },
 		close: func() error { return nil },
 	}
 }
 
-// expectations returns what is known of the orders from i on, at most most of them.
-func (s *source) expectations(i, most int) []expected {
-	list := make([]expected, 0, most)
-	for ; i < s.n && len(list) < most; i++ {
-		list = append(list, s.expect(i))
-	}
-	return list
+// numberOf returns the number, from 0, that a generated order with this id must have.
+func numberOf(id string) (i int, ok bool) {
+	rest, ok := strings.CutPrefix(id, "ord-")
+	digits, _, dash := strings.Cut(rest, "-")
+	n, err := strconv.Atoi(digits)
+	return n - 1, ok && dash && err == nil && n > 0
 }
 
 // fromFile reads orders from a file of JSON lines; "-" is stdin, which is kept in a temporary file meanwhile.
-func fromFile(path string, stdin io.Reader, bad func(line int, reason error)) (*source, error) {
+func fromFile(path string, stdin io.Reader, bad func(line int64, reason error)) (*source, error) {
 	var f *os.File
 	remove := func() error { return nil }
 	title := path
@@ -72,18 +80,29 @@ func fromFile(path string, stdin io.Reader, bad func(line int, reason error)) (*
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("read %s: %w", title, err), closeAll())
 	}
-	s.title = fmt.Sprintf("%s from %s", plural(s.n, "order"), title)
-	s.close = closeAll
+	s.title = fmt.Sprintf("%s from %s", plural(s.orders, "order"), title)
+	closeIndex := s.close
+	s.close = func() error { return errors.Join(closeIndex(), closeAll()) }
 	return s, nil
 }
 
-// spool copies the stream to a temporary file, because the orders are read twice.
+// spool copies the stream to a temporary file, because the orders are read more than once.
 func spool(stream io.Reader) (f *os.File, remove func() error, err error) {
 	if stream == nil {
 		return nil, nil, errors.New("there is no standard input")
 	}
-	f, err = os.CreateTemp("", "stillwater-demo-*.jsonl")
-	if err != nil {
+	if f, remove, err = tempFile("stillwater-demo-*.jsonl"); err != nil {
+		return nil, nil, err
+	}
+	if _, err := io.Copy(f, stream); err != nil {
+		return nil, nil, errors.Join(err, f.Close(), remove())
+	}
+	return f, remove, nil
+}
+
+// tempFile makes a file that is gone when it is closed and removed.
+func tempFile(pattern string) (f *os.File, remove func() error, err error) {
+	if f, err = os.CreateTemp("", pattern); err != nil {
 		return nil, nil, err
 	}
 	// Where the system allows it the name goes at once, so that nothing stays behind if the process is killed.
@@ -93,9 +112,6 @@ func spool(stream io.Reader) (f *os.File, remove func() error, err error) {
 			return nil
 		}
 		return os.Remove(f.Name())
-	}
-	if _, err := io.Copy(f, stream); err != nil {
-		return nil, nil, errors.Join(err, f.Close(), remove())
 	}
 	return f, remove, nil
 }

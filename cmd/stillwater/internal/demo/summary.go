@@ -44,17 +44,17 @@ type Summary struct {
 	Again string `json:"again"`
 }
 
-// fill takes over what the reconciliation has found.
-func (s *Summary) fill(t *totals) {
+// fill takes over what the reconciliation knows.
+func (s *Summary) fill(r *reconciliation) {
 	s.Statuses = map[string]int{StatusShipped.String(): 0, StatusDeclined.String(): 0}
-	for status, n := range t.statuses {
+	for status, n := range r.Statuses {
 		s.Statuses[status.String()] = n
 	}
-	s.Charges, s.LedgerCents, s.Retries = t.charges, t.cents, t.retries
+	s.Charges, s.LedgerCents = r.Charges, r.Cents
 	s.Mismatches = []Mismatch{}
 	if !s.Interrupted {
-		s.MismatchCount, s.Reconciled = t.mismatches, t.mismatches == 0
-		s.Mismatches = append(s.Mismatches, t.first...)
+		s.MismatchCount, s.Reconciled = r.Count, r.Count == 0
+		s.Mismatches = append(s.Mismatches, r.First...)
 	}
 }
 
