@@ -43,7 +43,7 @@ func (w *Workflow[Type, Status]) AwaitAny(ctx context.Context, foreignID, runID 
 // are those of [Workflow.Await], without ErrRunEnded.
 func (w *Workflow[Type, Status]) AwaitEnd(ctx context.Context, foreignID, runID string, opts ...AwaitOption) (*Run[Type, Status], error) {
 	return w.await(ctx, foreignID, runID, opts, finished, func(en backend.Entry, present bool) (bool, error) {
-		return present && en.Record.RunState.Finished(), nil
+		return present && finished(en.Record), nil
 	})
 }
 

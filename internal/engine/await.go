@@ -103,14 +103,15 @@ func (e *Engine) Follow(ctx context.Context, workflowName, runID string, poll ti
 	}
 	first := e.register(workflowName, runID, w)
 	defer e.unregister(runID, w)
+	var enough bool
+	var err error
 	if first != nil && seen == 0 {
 		seen = 1
-		if enough, err := see(backend.Entry{Record: first}, true); enough || err != nil {
-			return err
-		}
-		return e.follow(ctx, runID, poll, seen, w, see)
+		enough, err = see(backend.Entry{Record: first}, true)
+	} else {
+		enough, err = e.showStored(ctx, runID, &seen, see)
 	}
-	if enough, err := e.showStored(ctx, runID, &seen, see); enough || err != nil {
+	if enough || err != nil {
 		return err
 	}
 	return e.follow(ctx, runID, poll, seen, w, see)

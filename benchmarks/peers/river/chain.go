@@ -68,16 +68,21 @@ func chain[D riverdriver.Driver[T], T any](ctx context.Context, driver D, in tra
 	if err != nil {
 		return nil, err
 	}
+	return engineOf(c, ends, func(key string) river.JobArgs { return stepArgs{Key: key, Object: load.NewObject()} }), nil
+}
+
+// engineOf is the engine whose runs begin with a job and end when ends hears of them.
+func engineOf[T any](c *river.Client[T], ends *waiters, first func(key string) river.JobArgs) *load.Engine {
 	return &load.Engine{
 		Run: func(ctx context.Context, key string) error {
 			end := ends.wait(key)
-			if _, err := c.Insert(ctx, stepArgs{Key: key, Object: load.NewObject()}, nil); err != nil {
+			if _, err := c.Insert(ctx, first(key), nil); err != nil {
 				return err
 			}
 			return check(ctx, end)
 		},
 		Close: func() error { return stop(c) },
-	}, nil
+	}
 }
 
 func check(ctx context.Context, end <-chan load.Object) error {

@@ -63,14 +63,5 @@ func resumable[D riverdriver.Driver[T], T any](ctx context.Context, driver D, in
 	if err != nil {
 		return nil, err
 	}
-	return &load.Engine{
-		Run: func(ctx context.Context, key string) error {
-			end := ends.wait(key)
-			if _, err := c.Insert(ctx, runArgs{Key: key, Object: load.NewObject()}, nil); err != nil {
-				return err
-			}
-			return check(ctx, end)
-		},
-		Close: func() error { return stop(c) },
-	}, nil
+	return engineOf(c, ends, func(key string) river.JobArgs { return runArgs{Key: key, Object: load.NewObject()} }), nil
 }
